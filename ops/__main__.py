@@ -131,12 +131,9 @@ def preview(stack: Stack = "dev", verbose: Verbose = False, as_json: Json = Fals
     from ops import progress
     from run import engine
 
-    # A stack that has a file of settings may not have been made yet.
-    if not engine.declared(stack):
-        engine.require(stack)
     began = time.monotonic()
-    engine.make_stack(stack)
-    done = progress.run(["preview", "--json" if as_json else "--diff"], stack, verbose=verbose or as_json)
+    with engine.asked(stack):
+        done = progress.run(["preview", "--json" if as_json else "--diff"], stack, verbose=verbose or as_json)
     status = progress.conclude("preview", stack, done, f"do it: {PROGRAM} up --stack {stack}", as_json, began)
     _say_unused(stack, done, as_json)
     raise typer.Exit(status or (FOUND if done.changes else 0))
@@ -151,16 +148,8 @@ def cost(stack: Stack = "dev", as_json: Json = False) -> None:
     from ops import cost as estimate
     from run import engine
 
-    if not engine.declared(stack):
-        engine.require(stack)
-    there = engine.exists(stack)
-    engine.make_stack(stack)
-    try:
+    with engine.asked(stack):
         found = estimate.of(stack)
-    finally:
-        # What was made and started to ask for it goes again.
-        if not there:
-            engine.forget(stack)
     print(estimate.as_json(found) if as_json else estimate.as_text(found))
 
 
@@ -171,8 +160,8 @@ def drift(stack: Stack = "dev", as_json: Json = False) -> None:
     from ops import driftnotes
 
     found = report.find(stack)
-    driftnotes.note(stack, found)
-    print(report.as_json(stack, found) if as_json else report.as_markdown(stack, found))
+    since = driftnotes.note(stack, found)
+    print(report.as_json(stack, found, since) if as_json else report.as_markdown(stack, found, since))
     raise typer.Exit(FOUND if found else 0)
 
 

@@ -50,16 +50,12 @@ def of(stack: str) -> Estimate:
 
 def _declared(stack: str) -> list[Declared]:
     found: dict[str, Declared] = {}
-    report = progress.Report()
 
-    def add(line: str | None) -> None:
-        report.add(line)
-        if line and (each := events.declared(line)):
+    def add(line: str) -> None:
+        if each := events.declared(line):
             found[each.name] = each
 
-    report.status, report.text = engine.watch(["preview"], stack, add, verbose=False)
-    if report.progress:
-        report.progress.end()
+    report = progress.run(["preview"], stack, shown=False, seen=add)
     if report.status:
         causes = "; ".join(report.causes) or progress.INTERRUPTED
         raise CostError(f"stack {stack}: what is declared can't be read: {causes}")

@@ -2,16 +2,20 @@
 
 import json
 import re
-from collections.abc import Iterator
-from dataclasses import asdict, dataclass
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass, replace
 from typing import Any
 
 import psycopg
 
 from declared.errors import UserError
+from ops.counting import counted
 from ops.database import connect
 from ops.environment import Environment
 from ops.errors import CommandError, answered
+from ops.review import authors, manual, markup, redaction
+from ops.review.authors import Change
+from ops.review.manual import ManualChange
 from provider import holding
 from provider.resources import KINDS
 from provider.resources.base import ObjectKind
@@ -19,7 +23,10 @@ from run import engine
 
 SNAPSHOT = "pg:index:SchemaSnapshot"
 GONE = "delete"
+# A longer value is shown as a difference of lines.
+SHORT = 60
 CHANGED = "update"
+NOT_COMPARED = "not there, so the object wasn't compared"
 Said = dict[str, list[str]]
 """What resources have said in this run, by URN."""
 # Types that say in each refresh what isn't as declared, also where an earlier one has taken it into the state: what
@@ -54,6 +61,13 @@ class Drift:
     id: str
     gone: bool
     changes: tuple[ChangedProperty, ...]
+    manual: tuple[ManualChange, ...] = ()
+    """The same for people, with who did it."""
+
+    @property
+    def label(self) -> str:
+        """Such as `Role roles-anon`."""
+        return f"{self.type.rpartition(':')[2]} {self.name}"
 
 
 class DriftError(UserError):
@@ -84,25 +98,64 @@ def find(stack: str) -> list[Drift]:
     for entry in report.get("diagnostics", []):
         if entry.get("urn") and not OWN_WORK.search(entry["message"]):
             said.setdefault(entry["urn"], []).append(entry["message"])
-    drifts = [_drift(step, said) for step in steps if _is_drift(step, said)]
-    return sorted([*drifts, *_unknown(stack, {step["urn"] for step in steps})], key=_order)
+    held, recorded = _database(stack)
+    drifts = [
+        _with_words(_drift(step, said), said.get(step["urn"], ()), recorded) for step in steps if _is_drift(step, said)
+    ]
+    unknown = [replace(each, manual=(_lost(each),)) for each in _unknown(held, {step["urn"] for step in steps})]
+    return sorted([*drifts, *unknown], key=_order)
 
 
-def _unknown(stack: str, known: set[str]) -> Iterator[Drift]:
-    """What the database says this stack holds and its state doesn't know: a part of the state was lost, or somebody
-    refreshed it after the object was dropped."""
+def _database(stack: str) -> tuple[list[tuple[str, list[str]]], list[Change]]:
+    """What the stack's database says of who holds what, and of who has changed its structure."""
     try:
         with connect(Environment.of(stack).admin_url, "vpb drift") as connection:
-            found = connection.execute(f"select object, owners from {holding.NAME}").fetchall()
+            held = connection.execute(f"select object, owners from {holding.NAME}").fetchall()
+            return held, authors.recorded(connection)
     except CommandError as error:
         raise DriftError(str(error)) from None
     except psycopg.Error as error:
         raise DriftError(f"the notes of who holds what can't be read: {answered(error)}") from None
+
+
+def _lost(drift: Drift) -> ManualChange:
+    what = "isn't in the state any more, so it wasn't compared"
+    return ManualChange(f"{drift.type.rpartition(':')[2]} {drift.id}", what, None, None, True, [])
+
+
+def _with_words(drift: Drift, said: Iterable[str], recorded: Sequence[Change]) -> Drift:
+    """The words of what it says itself, else of what a refresh has found."""
+    lines = list(dict.fromkeys(line for line in said if manual.MANUALLY.search(line)))
+    if lines:
+        return replace(drift, manual=tuple(manual.said(line, drift.type != SNAPSHOT, recorded) for line in lines))
+    return replace(drift, manual=tuple(_found(drift)))
+
+
+def _found(drift: Drift) -> Iterator[ManualChange]:
+    if drift.gone:
+        yield ManualChange(drift.label, manual.GONE, None, None, True, [])
+    for each in drift.changes:
+        was, now = _text(each.declared), _text(each.found)
+        if max(len(was), len(now)) > SHORT:
+            yield ManualChange(drift.label, f"{each.property} was changed", was, now, True, [])
+        else:
+            yield ManualChange(drift.label, f"{each.property}: {was} → {now}", None, None, True, [])
+
+
+def _text(value: Any) -> str:
+    if isinstance(value, str) and len(value) > SHORT:
+        return value
+    return "nothing" if value is None else json.dumps(value, ensure_ascii=False, sort_keys=True)
+
+
+def _unknown(held: Iterable[tuple[str, list[str]]], known: set[str]) -> Iterator[Drift]:
+    """What the database says this stack holds and its state doesn't know: a part of the state was lost, or somebody
+    refreshed it after the object was dropped."""
     prefix = "::".join(min(known).split("::")[:2]) + "::"
-    for thing, holders in found:
+    for thing, holders in held:
         for urn in holders:
             if urn.startswith(prefix) and urn not in known:
-                change = ChangedProperty("state", "there", "not there, so the object wasn't compared")
+                change = ChangedProperty("state", "there", NOT_COMPARED)
                 yield Drift(_type(urn), urn.rsplit("::", 1)[1], thing.partition("/")[2], False, (change,))
 
 
@@ -188,30 +241,35 @@ def _top(path: str) -> str:
     return path.split("[", 1)[0].split(".", 1)[0]
 
 
-def as_json(stack: str, drifts: list[Drift]) -> str:
-    """The report for scripts."""
-    return json.dumps({"stack": stack, "drift": [asdict(drift) for drift in drifts]}, indent=2)
+def as_json(stack: str, drifts: Sequence[Drift], since: Mapping[str, str]) -> str:
+    """The report for scripts.
+
+    Args:
+        since: when each was seen first from this checkout, by its label.
+    """
+    return json.dumps(
+        {"stack": stack, "drift": [asdict(drift) | {"seen_since": since.get(drift.label)} for drift in drifts]},
+        indent=2,
+    )
 
 
-def as_markdown(stack: str, drifts: list[Drift]) -> str:
-    """The report for a pull request."""
+def as_markdown(stack: str, drifts: Sequence[Drift], since: Mapping[str, str]) -> str:
+    """The report for a pull request or an issue."""
     if not drifts:
         return f"## Drift of `{stack}`\n\nNothing was changed manually."
-    number = sum(len(drift.changes) or 1 for drift in drifts)
-    lines = [f"## Drift of `{stack}`", "", f"{number} manual change{'s' if number > 1 else ''}.", ""]
-    lines += ["| object | property | declared | found |", "|---|---|---|---|"]
-    for drift in drifts:
-        label = f"`{drift.id}` ({drift.type.rsplit(':', 1)[-1]} {drift.name})"
-        if drift.gone:
-            lines.append(f"| {label} | | there | **gone** |")
-        for change in drift.changes:
-            lines.append(f"| {label} | {change.property} | {_cell(change.declared)} | {_cell(change.found)} |")
-    ending = f"`./vpb up --stack {stack}` puts the declared ones back."
-    if any(drift.type == SNAPSHOT for drift in drifts):
-        ending += " What only the snapshot knows, it refuses, and says how to go on."
-    return "\n".join([*lines, "", ending])
-
-
-def _cell(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value, ensure_ascii=False, sort_keys=True)
-    return "nothing" if value is None else f"`{' '.join(text.split())}`".replace("|", "\\|")
+    changes = [change for drift in drifts for change in drift.manual]
+    first = {change.object: since[drift.label] for drift in drifts if drift.label in since for change in drift.manual}
+    return redaction.redacted(
+        "\n".join(
+            [
+                f"## Drift of `{stack}`",
+                "",
+                f"{counted(len(changes), 'manual change')}.",
+                "",
+                *markup.manual_changes(changes, first),
+                "",
+                markup.manual_end(changes, stack),
+                *markup.manual_texts(changes),
+            ]
+        )
+    )

@@ -3,7 +3,7 @@
 A note in `.local`, so that `./vpb status` can say it without comparing anything. Who changed it isn't known here.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
 
@@ -23,14 +23,19 @@ class Look:
     """Object that was changed manually → the first look that has seen it so."""
 
 
-def note(stack: str, found: Sequence[Drift]) -> None:
-    """Note a look. What an earlier one has seen and this one too keeps its time."""
+def note(stack: str, found: Sequence[Drift]) -> Mapping[str, str]:
+    """Note a look. What an earlier one has seen and this one too keeps its time.
+
+    Returns:
+        object → the first look that has seen it so.
+    """
     now, before = datetime.now(UTC).isoformat(timespec="seconds"), last(stack)
     known = before.since if before else {}
-    names = [f"{drift.type.rpartition(':')[2]} {drift.name}" for drift in found]
+    since = {drift.label: known.get(drift.label, now) for drift in found}
     folder = stack_folder(stack)
     make_private(folder)
-    write_private(folder / FILE, {LOOKED: now, SINCE: {name: known.get(name, now) for name in names}})
+    write_private(folder / FILE, {LOOKED: now, SINCE: since})
+    return since
 
 
 def last(stack: str) -> Look | None:

@@ -7,13 +7,13 @@ import sys
 import textwrap
 import time
 from collections import Counter, defaultdict
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from ops import status as status_of
 from run import engine, events
-from run.events import Message, ResourceOutcome, Summary
+from run.events import Message, Refreshed, ResourceOutcome, Summary
 
 SIGNS = {"create": "+", "update": "~", "delete": "-", "replace": "±", "import": "="}
 DONE = {"create": "created", "update": "updated", "delete": "deleted", "replace": "replaced", "import": "imported"}
@@ -109,6 +109,8 @@ class Report:
     billed: bool = False
     """Whether what is declared costs anything."""
     outcomes: list[ResourceOutcome] = field(default_factory=list)
+    refreshed: dict[str, Refreshed] = field(default_factory=dict)
+    """What a refresh has found, by resource."""
     said: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """By resource; what the engine says is under the empty name."""
     errors: list[str] = field(default_factory=list)
@@ -130,6 +132,8 @@ class Report:
                     self.progress.done += 1
                 if step.failed or step.op not in events.UNCHANGED:
                     self.outcomes.append(step)
+            case Refreshed() as found:
+                self.refreshed[found.resource] = found
             case Summary() as summary:
                 self.summary = summary
         if line is None and self.progress:
@@ -209,7 +213,12 @@ class Report:
 
 
 def run(
-    arguments: Sequence[str], stack: str, verbose: bool = False, as_json: bool = False, shown: bool = True
+    arguments: Sequence[str],
+    stack: str,
+    verbose: bool = False,
+    as_json: bool = False,
+    shown: bool = True,
+    seen: Callable[[str], None] | None = None,
 ) -> Report:
     """Run `pulumi ARGUMENTS` on a stack and show what changes.
 
@@ -217,12 +226,15 @@ def run(
         shown: nothing of it where it isn't, but for what is under way.
         verbose: the engine's whole text in place of ours.
         as_json: the engine's events in place of it, one on each line.
+        seen: gets each line of the event log too.
     """
     # Beside the engine's own text it would be in the way.
     report = Report(None if verbose else Progress(), engine.billed(stack))
 
     def add(line: str | None) -> None:
         report.add(line)
+        if line and seen:
+            seen(line)
         if line and as_json and not events.is_debug(line):
             print(line, end="", flush=True)
 

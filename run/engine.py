@@ -512,6 +512,23 @@ def make_stack(stack: str) -> None:
             raise _refused(stack, "made", made)
 
 
+@contextmanager
+def asked(stack: str) -> Iterator[None]:
+    """For what only asks: a stack that has a file of settings and was never made is there within, and not afterwards.
+
+    :raises EngineError: where there is no such stack
+    """
+    if not declared(stack):
+        require(stack)
+    there = exists(stack)
+    make_stack(stack)
+    try:
+        yield
+    finally:
+        if not there:
+            forget(stack)
+
+
 def new_stack(stack: str) -> None:
     """Make a stack that isn't there.
 

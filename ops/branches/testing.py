@@ -10,7 +10,8 @@ from dataclasses import asdict, dataclass
 
 from declared.paths import CHECKOUT
 from harness import branches
-from ops.review.markdown import code, fenced, folded
+from ops.review.markup import code, fenced, folded
+from ops.review.redaction import redacted
 from ops.status import FAILED, FOUND
 
 # So many lines of what a command has said are shown, and so many characters of what it came to.
@@ -89,7 +90,7 @@ def as_markdown(found: Attempt) -> str:
         if step.status:
             said = [f"$ {step.command}", *step.said.splitlines()[-MOST:]]
             lines += ["", *folded(f"What {step.title} has said", fenced("text", said))]
-    return "\n".join(lines)
+    return redacted("\n".join(lines))
 
 
 def _until_one_fails(stack: str, source: str) -> Iterator[Step]:

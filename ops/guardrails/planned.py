@@ -8,24 +8,34 @@ from ops.errors import CommandError
 from run import engine, events
 
 
+class Resources:
+    """What is declared, from the events of a preview."""
+
+    def __init__(self) -> None:
+        self._found: dict[str, Resource] = {}
+
+    def add(self, line: str) -> None:
+        """Take a line of the engine's event log."""
+        if each := events.planned(line):
+            self._found[each.name] = Resource.of(each.type, each.name, each.inputs, parent=each.parent)
+
+    def plan(self, stack: str) -> Plan:
+        """All of them, as the plan of a stack."""
+        where = environment(stack)
+        return Plan(tuple(self._found.values()), where.stack, where.kept, where.production)
+
+    def checked(self, stack: str) -> Checked:
+        """What all rules say of them."""
+        return check(self.plan(stack), environment(stack).exceptions)
+
+
 def of(stack: str) -> Plan:
     """What is declared of a stack, whether it is there or not.
 
     :raises CommandError: where the engine can't say what is declared
     :raises EngineError: where there is no such stack
     """
-    if not engine.declared(stack):
-        engine.require(stack)
-    there = engine.exists(stack)
-    engine.make_stack(stack)
-    try:
-        resources = _resources(stack)
-    finally:
-        # What was made and started to ask for it goes again.
-        if not there:
-            engine.forget(stack)
-    where = environment(stack)
-    return Plan(resources, where.stack, where.kept, where.production)
+    return _previewed(stack).plan(stack)
 
 
 def environment(stack: str) -> Environment:
@@ -38,23 +48,16 @@ def environment(stack: str) -> Environment:
 
 def checked(stack: str) -> Checked:
     """What all rules say of a stack's plan."""
-    where = environment(stack)
-    return check(of(stack), where.exceptions)
+    # Exceptions that can't be used are refused before a preview.
+    environment(stack)
+    return _previewed(stack).checked(stack)
 
 
-def _resources(stack: str) -> tuple[Resource, ...]:
-    found: dict[str, Resource] = {}
-    report = progress.Report()
-
-    def add(line: str | None) -> None:
-        report.add(line)
-        if line and (each := events.planned(line)):
-            found[each.name] = Resource.of(each.type, each.name, each.inputs, parent=each.parent)
-
-    report.status, report.text = engine.watch(["preview"], stack, add, verbose=False)
-    if report.progress:
-        report.progress.end()
+def _previewed(stack: str) -> Resources:
+    found = Resources()
+    with engine.asked(stack):
+        report = progress.run(["preview"], stack, shown=False, seen=found.add)
     if report.status:
         causes = "; ".join(report.causes) or progress.INTERRUPTED
         raise CommandError(f"stack {stack}: what is declared can't be read: {causes}")
-    return tuple(found.values())
+    return found

@@ -16,6 +16,7 @@ from markupsafe import Markup, escape
 from declared.errors import printable
 from declared.health import CHECKS
 from declared.paths import CHECKOUT
+from ops.counting import counted
 from ops.health.report import shown
 from ops.report import charts, words
 from ops.report.model import StatusReport
@@ -47,7 +48,7 @@ def of(report: StatusReport) -> str:
         "bars": _bars,
         "near": charts.is_near,
         "shown": shown,
-        "counted": words.counted,
+        "counted": counted,
         "signs": SIGNS,
         "severities": SEVERITIES,
         "metric_title": lambda metric: CHECKS[metric].title if metric in CHECKS else metric,

@@ -5,6 +5,7 @@ from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
 from declared.health import DAY, HOUR
+from ops.counting import counted
 from ops.health.report import shown
 from ops.report.growth import Growth
 from ops.report.model import Attention, Glance, Part, Subject, Summary
@@ -51,11 +52,6 @@ def moment(text: str) -> str:
     """An instant in ISO 8601 as `3 May 2027, 14:05 UTC`."""
     at = datetime.fromisoformat(text).astimezone(UTC)
     return f"{day(at)}, {at:%H:%M} UTC"
-
-
-def counted(number: int, one: str, many: str = "") -> str:
-    """`1 check`, `2 checks`."""
-    return f"{number} {one if number == 1 else many or f'{one}s'}"
 
 
 def _health(part: Part) -> str:

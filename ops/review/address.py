@@ -15,3 +15,16 @@ def of(stack: str, given: str | None) -> str | None:
     if engine.embedded(stack) and engine.target(stack).can.start_server:
         return None
     return connectionurl.compose(outputs.parameters(stack, outputs.connectable(stack), outputs.ADMIN))
+
+
+def url(stack: str, given: str | None = None) -> str:
+    """The same, of a server of this machine too.
+
+    :raises CommandError: where the stack has nothing yet
+    """
+    found = of(stack, given)
+    if found is not None:
+        return found
+    own = engine.own_parameters(stack)
+    assert own is not None, "it has a server of this machine"
+    return connectionurl.compose(own)

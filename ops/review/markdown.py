@@ -1,20 +1,18 @@
 """A plan as a page for a pull request: one screen, what is more is folded."""
 
-import difflib
-import html
-import re
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 
 from ops import progress
+from ops.counting import counted
+from ops.review import markup, redaction
 from ops.review.access import AccessChange
 from ops.review.forecast import shown
-from ops.review.plan import ManualChange, Plan, PlannedStep
+from ops.review.markup import CELL, code, folded, listed, prose, table
+from ops.review.model import Plan, PlannedStep
 
-# So many rows of a table, and so many characters of a cell, are shown at once.
-ROWS, CELL = 12, 160
 SIGNS = progress.SIGNS
-# What ends a code span or a row; and what GitHub would take for a person or a tag.
-BREAKS = re.compile(r"[|\r\n]+")
+# GitHub takes 65,536 characters in a comment, and the comparison of privileges comes behind it.
+LONGEST = 48_000
 
 
 def page(plan: Plan, parts: Sequence[str] = ()) -> str:
@@ -24,8 +22,10 @@ def page(plan: Plan, parts: Sequence[str] = ()) -> str:
     """
     lines = [f"## Plan of `{plan.stack}`", "", verdict(plan)]
     for title, found in (
-        ("Why `up` wouldn't begin", _listed(plan.refused)),
-        ("Destroys data", _destroys(plan.steps)),
+        ("Why `up` wouldn't begin", _refused(plan)),
+        ("Not tried", listed(plan.untried)),
+        ("Destroys data", listed(plan.destroys)),
+        ("Guardrails", _breaches(plan)),
         ("Changed manually", _manual(plan)),
         ("To do", _steps(plan.steps)),
         ("Migrations", _lint(plan)),
@@ -35,10 +35,17 @@ def page(plan: Plan, parts: Sequence[str] = ()) -> str:
             lines += ["", f"### {title}", "", *body]
     for part in parts:
         lines += ["", part]
-    lines += _texts(plan)
     if plan.warnings:
-        lines += ["", *folded(f"{_counted(len(plan.warnings), 'note')} of the preview", _listed(plan.warnings))]
-    return "\n".join(lines)
+        lines += ["", *folded(f"{counted(len(plan.warnings), 'note')} of the preview", listed(plan.warnings))]
+    page, more = "\n".join(lines), []
+    for text in _texts(plan):
+        if len(page) + len(text) < LONGEST:
+            page += f"\n{text}"
+        else:
+            more.append(text)
+    if more:
+        page += f"\n\n{counted(len(more), 'more difference')} of texts: `./vpb plan --stack {plan.stack} --json`."
+    return redaction.redacted(page)
 
 
 def access(found: Sequence[AccessChange], base: str) -> str:
@@ -50,7 +57,7 @@ def access(found: Sequence[AccessChange], base: str) -> str:
     rows = [
         f"| {signs[each.direction]} | {code(each.who)} | {code(each.object)} | {code(each.what)} |" for each in found
     ]
-    return "\n".join([*lines, *_table("| | who | what of | what |", rows)])
+    return "\n".join([*lines, *table("| | who | what of | what |", rows)])
 
 
 def verdict(plan: Plan) -> str:
@@ -60,12 +67,16 @@ def verdict(plan: Plan) -> str:
     said = []
     if plan.refused:
         said.append("**the preview failed**")
-    if destroyed := sum(bool(step.destroys) for step in plan.steps):
-        said.append(f"**{_counted(destroyed, 'step')} {'destroys' if destroyed == 1 else 'destroy'} data**")
+    if plan.untried:
+        said.append("**not all of it could be tried**")
+    if plan.destroys:
+        said.append(f"**{counted(len(plan.destroys), 'step destroys', 'steps destroy')} data**")
     if errors := sum(each.severity == "error" for each in plan.lint):
-        said.append(f"**{_counted(errors, 'error')} in migrations**")
+        said.append(f"**{counted(errors, 'error')} in migrations**")
     if over := sum(each.over_budget for each in plan.locks):
-        said.append(f"**{_counted(over, 'statement')} over the budget for locks**")
+        said.append(f"**{counted(over, 'statement')} over the budget for locks**")
+    if plan.breaches:
+        said.append(f"**{counted(len(plan.breaches), 'breach', 'breaches')} of guardrails**")
     if plan.manual:
         said.append(f"**{len(plan.manual)} changed manually**")
     if plan.counts:
@@ -75,29 +86,26 @@ def verdict(plan: Plan) -> str:
     return f"{'; '.join(said)}."
 
 
-def _destroys(steps: Sequence[PlannedStep]) -> Iterator[str]:
-    return _listed(line for step in steps for line in step.destroys)
+def _refused(plan: Plan) -> Iterator[str]:
+    if plan.refused:
+        yield from (*listed(plan.refused), "", "The preview ended there: what comes after it isn't known.")
 
 
 def _manual(plan: Plan) -> Iterator[str]:
-    if not plan.manual:
+    if plan.manual:
+        yield from (*markup.manual_changes(plan.manual), "", markup.manual_end(plan.manual, plan.stack))
+
+
+def _breaches(plan: Plan) -> Iterator[str]:
+    """What the guardrails refuse."""
+    if not plan.breaches:
         return
-    rows = [f"| {code(each.object)} | {_what(each)} | {_by(each)} |" for each in plan.manual]
-    yield from _table("| object | what | by |", rows)
-    ends = {each.put_back for each in plan.manual}
-    said = {True: f"`./vpb up --stack {plan.stack}` puts the declared ones back.", False: ""}[True in ends]
-    if False in ends:
-        said += " What no resource declares, such as a column or an index, it refuses, and says how to go on."
-    yield from ("", said.strip())
-
-
-def _what(each: ManualChange) -> str:
-    return code(each.what) if each.was is None else f"{code(each.what)}, see below"
-
-
-def _by(each: ManualChange) -> str:
-    """The last ones, so that the first of a list is who did it."""
-    return "<br>".join(_plain(change.as_text()) for change in each.by) or "not recorded"
+    rows = [
+        f"| **{each.severity}** | {code(each.resource)} | {code(each.evidence)} | {prose(each.reason)}; "
+        f"{prose(each.repair)} (`{each.rule}`) |"
+        for each in plan.breaches
+    ]
+    yield from table("| | resource | found | why, and instead |", rows)
 
 
 def _lint(plan: Plan) -> Iterator[str]:
@@ -106,10 +114,10 @@ def _lint(plan: Plan) -> Iterator[str]:
         return
     rows = [
         f"| {'**error**' if each.severity == 'error' else each.severity} | {code(f'{each.file}:{each.line}')} | "
-        f"{code(each.what, 2 * CELL)} | {_prose(each.instead)} |"
+        f"{code(each.what, 2 * CELL)} | {prose(each.instead)} |"
         for each in plan.lint
     ]
-    yield from _table("| | where | what | instead |", rows)
+    yield from table("| | where | what | instead |", rows)
 
 
 def _locks(plan: Plan) -> Iterator[str]:
@@ -118,10 +126,10 @@ def _locks(plan: Plan) -> Iterator[str]:
         return
     rows = [
         f"| {'**over the budget**' if each.over_budget else ''} | {code(f'{each.file}:{each.line}')} | "
-        f"{'<br>'.join(code(line, 2 * CELL) for line in shown.lines_of(each))} | {_prose(each.instead)} |"
+        f"{'<br>'.join(code(line, 2 * CELL) for line in shown.lines_of(each))} | {prose(each.instead)} |"
         for each in plan.locks
     ]
-    yield from _table("| | where | locks | instead |", rows)
+    yield from table("| | where | locks | instead |", rows)
 
 
 def _steps(steps: Sequence[PlannedStep]) -> Iterator[str]:
@@ -131,7 +139,7 @@ def _steps(steps: Sequence[PlannedStep]) -> Iterator[str]:
         f"| {SIGNS.get(step.op, step.op)} {step.op} | {step.type} {code(step.name)} | {_lines(step)} |"
         for step in steps
     ]
-    yield from _table("| | resource | what |", rows)
+    yield from table("| | resource | what |", rows)
 
 
 def _lines(step: PlannedStep) -> str:
@@ -141,66 +149,10 @@ def _lines(step: PlannedStep) -> str:
 
 
 def _texts(plan: Plan) -> Iterator[str]:
-    """Each text that differs, as a difference of its lines."""
-    found = [(f"{each.object}: {each.what}", each.was, each.now or "") for each in plan.manual if each.was is not None]
-    found += [
-        (f"{step.type} {step.name}: {text.path}", text.before, text.after) for step in plan.steps for text in step.texts
-    ]
-    for title, before, after in found:
-        lines = difflib.unified_diff(before.splitlines(), after.splitlines(), n=3, lineterm="")
-        body = [line for line in lines if not line.startswith(("---", "+++", "@@"))]
-        # There it is HTML: a backslash would be shown.
-        yield from ("", *folded(f"<code>{html.escape(' '.join(title.split()))}</code>", fenced("diff", body)))
-
-
-def fenced(language: str, lines: Sequence[str]) -> Iterator[str]:
-    """Whatever the lines hold, they don't end the block."""
-    longest = max((len(found) for line in lines for found in re.findall(r"`+", line)), default=0)
-    fence = "`" * max(3, longest + 1)
-    yield from (f"{fence}{language}", *lines, fence)
-
-
-def _table(head: str, rows: Sequence[str]) -> Iterator[str]:
-    """With more rows than a screen has, the rest is folded."""
-    line = "|---" * (head.count("|") - 1) + "|"
-    yield from (head, line, *rows[:ROWS])
-    if more := rows[ROWS:]:
-        yield from ("", *folded(f"{len(more)} more", (head, line, *more)))
-
-
-def folded(title: str, body: Iterable[str]) -> Iterator[str]:
-    yield from (f"<details><summary>{title}</summary>", "", *body, "", "</details>")
-
-
-def _listed(lines: Iterable[str]) -> Iterator[str]:
-    return (f"- {code(' '.join(line.split()), 4 * CELL)}" for line in dict.fromkeys(lines))
-
-
-def code(text: str, most: int = CELL) -> str:
-    """As a code span: what is in it is text, and nobody is called by it."""
-    text = BREAKS.sub(" ", text.replace("`", "'")).strip()
-    return f"`{text if len(text) <= most else f'{text[: most - 1]}…'}`"
-
-
-def _prose(text: str) -> str:
-    """A sentence of ours, with its code spans."""
-    parts = text.split("`")
-    if len(parts) % 2 == 0:
-        return _plain(text)
-    return "".join(code(part) if number % 2 else _plain(part, " ") for number, part in enumerate(parts))
-
-
-def _plain(text: str, around: str = "") -> str:
-    """Outside of a code span.
-
-    Args:
-        around: what stands for the white space at its ends.
-    """
-    escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    said = re.sub(r"([\\`*_\[\]|@#~])", r"\\\1", " ".join(escaped.split()))
-    before, after = (around if end.isspace() else "" for end in (text[:1], text[-1:]))
-    return f"{before}{said}{after}"
-
-
-def _counted(number: int, one: str) -> str:
-    return f"{number} {one}{'s' if number != 1 else ''}"
+    """Each text that differs, as a block; then the migrations."""
+    yield from markup.manual_texts(plan.manual)
+    for step in plan.steps:
+        for text in step.texts:
+            yield markup.difference(f"{step.type} {step.name}: {text.path}", text.before, text.after)
+    for path, script in plan.scripts.items():
+        yield markup.block(path, "sql", markup.cut(script.splitlines()))

@@ -26,7 +26,7 @@ def report(monkeypatch, op, before, after, said=SAID):
     diagnostics = [{"urn": URN, "severity": "info", "message": line} for line in said]
     answer = SimpleNamespace(stdout=json.dumps({"steps": [step], "diagnostics": diagnostics}), stderr="", returncode=0)
     monkeypatch.setattr(drift.engine, "capture", lambda *_: answer)
-    monkeypatch.setattr(drift, "_unknown", lambda *_: [])
+    monkeypatch.setattr(drift, "_database", lambda stack: ([], []))
     return drift.find("dev")
 
 
@@ -37,7 +37,9 @@ def test_the_drift_report_has_a_row_for_each_object_also_where_it_was_known_befo
         ("index public.i", None, "CREATE INDEX"),
         ("table public.t: column a", "text not null", "text"),
     ]
-    assert "| table public.t: column a | `text not null` | `text` |" in drift.as_markdown("dev", found)
+    rows = drift.as_markdown("dev", found, {}).splitlines()
+    assert "| `table public.t` | `column a was changed from a to b` | not recorded |" in rows
+    assert "| `index public.i` | `was added: CREATE INDEX` | not recorded |" in rows
 
 
 def test_what_was_undone_is_not_in_the_drift_report(monkeypatch):
@@ -124,7 +126,7 @@ def test_what_a_failed_run_has_changed_itself_is_no_manual_change(monkeypatch, o
     diagnostics = [{"urn": POLICY, "severity": "info", "message": said}]
     answer = SimpleNamespace(stdout=json.dumps({"steps": steps, "diagnostics": diagnostics}), stderr="", returncode=0)
     monkeypatch.setattr(drift.engine, "capture", lambda *_: answer)
-    monkeypatch.setattr(drift, "_unknown", lambda *_: [])
+    monkeypatch.setattr(drift, "_database", lambda stack: ([], []))
     assert [found.gone for found in drift.find("dev")] == gone
 
 

@@ -142,6 +142,16 @@ def test_what_is_pending_is_linted(target, capsys):
     assert capsys.readouterr().out == "nothing found\n"
 
 
+def test_an_index_in_use_on_the_target_is_said(target, capsys):
+    target.pending("drop index public.notes_title_idx;")
+    words = ["migrate", "lint", "--url", target.url, "--folder", "sql/steps", "--json"]
+    used = "select 1 from public.notes where title = 'a' limit 1"
+    target.sql(f"set enable_seqscan = off; set enable_bitmapscan = off; {used}")
+    assert ops.main(words) == 2
+    said = {each["rule"]: each["what"] for each in json.loads(capsys.readouterr().out)["findings"]}
+    assert said["index-in-use"].startswith("index public.notes_title_idx is in use: 1 time")
+
+
 def test_what_fails_on_the_copy_is_named_and_what_reaches_further_is_not_run(target):
     with pytest.raises(StatementFailed, match=r"0002_step\.up\.sql:6.*tried on a copy of the structure"):
         target.forecast("select 1;\nalter table public.notes add constraint c check (nothing > 1);")

@@ -2,12 +2,14 @@
 
 import shutil
 import subprocess
+from datetime import UTC, datetime
 from pathlib import Path
 
 import pytest
 
 from declared.paths import CHECKOUT
 from ops.review.lint import Finding, findings
+from ops.review.lint.indexuse import Use
 
 HEADER = "-- {number} words: why.\n-- Lock: none. Duration: instant.\n-- Down: loses it.\n{run}\n"
 OUTSIDE = "-- Run: outside a transaction.\n"
@@ -263,3 +265,19 @@ def test_our_own_migrations_have_nothing_to_find():
     assert findings(ours, apart=True) == []
     assert len(example) == 6
     assert findings(example) == []
+
+
+def test_an_index_that_the_server_uses_is_not_dropped_in_passing(checkout):
+    """Nor the one of a constraint; another of its name in the same set stands in its place, and a reason excepts it."""
+    last, since = datetime(2026, 11, 30, tzinfo=UTC), datetime(2026, 1, 1, tzinfo=UTC)
+    uses = {("public", "a_idx"): Use(1204, last, since), ("public", "a_key"): Use(1, None, since)}
+
+    def said(text: str) -> list[str]:
+        every = findings([write(checkout, "0002_case", text)], uses=uses)
+        return [each.what for each in every if each.rule == "index-in-use"]
+
+    index = "index public.a_idx is in use: 1,204 times, last on 2026-11-30"
+    assert said("drop index public.spare_idx, public.a_idx;") == [index]
+    assert said(alter("drop constraint a_key")) == ["index public.a_key is in use: 1 time since 2026-01-01"]
+    assert said("drop index public.a_idx; create index a_idx on public.projects (rank);") == []
+    assert said("-- Lint: allow index-in-use: a nightly report used it.\ndrop index public.a_idx;") == []

@@ -88,6 +88,34 @@ def test_what_no_command_has_to_do_with_has_no_author(changed: list[Change]) -> 
     assert authors.of("anything", []) == []
 
 
+@pytest.mark.parametrize(
+    "said",
+    [
+        "role anon: createdb was changed manually from False to True",
+        "memberships of role anon: manually, [monitor] was granted",
+        "bucket projects: public was changed manually from False to True",
+    ],
+)
+def test_what_no_event_trigger_fires_for_has_no_author(changed: list[Change], said: str) -> None:
+    assert authors.of(said, changed) == []
+
+
+def test_what_up_has_put_back_since_is_no_author_of_what_came_later(provisioned: psycopg.Connection) -> None:
+    before = datetime.now(UTC)
+    for application, statement in (
+        ("first", "grant truncate on public.users to anon; create policy stray on public.users using (true)"),
+        ("visual-prompt-builder/pg", 'revoke truncate on table "public"."users" from "anon" cascade'),
+        ("visual-prompt-builder/pg", "drop policy stray on public.users"),
+        ("second", "grant truncate on public.users to anon; create policy stray on public.users using (true)"),
+        ("third", "grant delete on public.users to anon"),
+    ):
+        provisioned.execute(f"set application_name = '{application}'")
+        for each in statement.split(";"):
+            provisioned.execute(each)
+    found = [(each.application, each.command) for each in authors.recorded(provisioned, before)]
+    assert found == [("second", "GRANT"), ("second", "CREATE POLICY"), ("third", "GRANT")]
+
+
 def test_a_change_is_made_also_where_it_cannot_be_recorded(provisioned: psycopg.Connection) -> None:
     provisioned.execute("alter table private.structure_changes rename to forgotten")
     provisioned.execute("create table public.all_the_same ()")

@@ -8,9 +8,10 @@ from typing import TYPE_CHECKING
 from declared import sqldirectives, sqlfiles, sqlgrammar
 from declared.paths import CHECKOUT
 from declared.sqltext import statements
-from ops.review.lint import rules, squawk
+from ops.review.lint import indexuse, rules, squawk
 from ops.review.lint.endrules import FILE_RULES, KEY, OPEN, POLICIES, SET_RULES, USED, Left
 from ops.review.lint.exceptions import Exceptions
+from ops.review.lint.indexuse import Use
 from ops.review.lint.model import Change, Finding
 from ops.review.lint.rules import STATEMENT_RULES, Seen
 from ops.review.lint.structure import MAKES, Gone, Name, Structure
@@ -20,7 +21,7 @@ if TYPE_CHECKING:
 
 RULES = {
     *(USED, KEY, OPEN, POLICIES, rules.TYPE, rules.NOT_NULL, rules.REQUIRED, rules.DEFAULT, rules.DEFINER),
-    *(rules.IMMUTABLE, rules.CONCURRENT),
+    *(rules.IMMUTABLE, rules.CONCURRENT, indexuse.RULE),
 }
 UP = ".up.sql"
 TABLES = {"CreateStmt", "CreateForeignTableStmt", "CreateTableAsStmt"}
@@ -48,18 +49,24 @@ def of(stack: str, url: str | None = None, options: "Options | None" = None) -> 
     :raises UserError: for what stands in the way
     """
     # The driver of PostgreSQL, which files alone can do without.
+    from ops.database import connect
     from ops.migrations import run
     from ops.review import address
 
-    return findings(run.pending(stack, address.of(stack, url), options or run.options_of(stack)))
+    paths = run.pending(stack, address.of(stack, url), options or run.options_of(stack))
+    if not paths:
+        return []
+    with connect(address.url(stack, url), "vpb migrate lint") as connection:
+        return findings(paths, uses=indexuse.read(connection))
 
 
-def findings(paths: Iterable[Path], apart: bool = False) -> list[Finding]:
+def findings(paths: Iterable[Path], apart: bool = False, uses: Mapping[Name, Use] | None = None) -> list[Finding]:
     """What is wrong with some migrations that run one after the other.
 
     Args:
         paths: their scripts, in order.
         apart: whether each is judged alone: what the one before has made is in use by then.
+        uses: the indexes that a server uses.
 
     :raises SqlFileError: for a file that can't be read
     :raises CommandError: where squawk fails
@@ -79,6 +86,7 @@ def findings(paths: Iterable[Path], apart: bool = False) -> list[Finding]:
     used = {(each.file, each.line) for each in found if each.rule == USED}
     said = squawk.found({each.path: each.changes for each in files}, fresh)
     found += [each for each in said if each.rule not in squawk.MAY_BREAK or (each.file, each.line) not in used]
+    found += indexuse.findings([change for file in files for change in file.changes], uses or {})
     kept = _without_exceptions(files, found)
     order = {sqlfiles.location(path): number for number, path in enumerate(paths)}
     return sorted(dict.fromkeys(kept), key=lambda each: (order[each.file], each.line, each.rule))
