@@ -35,7 +35,7 @@ def test_every_setting_is_on_its_page():
 
 
 def test_the_page_for_the_audio_side_has_the_limits_that_are_declared():
-    buckets = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text())["config"]["database:buckets"]["default"]
+    buckets = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text())["config"]["buckets"]["default"]
     (audio,) = (each for each in buckets if each["id"] == "audio")
     page = (CHECKOUT / "docs" / "neighbours" / "audio.md").read_text()
     assert f"`fileSizeLimit`, {audio['fileSizeLimit']:,} bytes" in page
