@@ -8,73 +8,18 @@ from pathlib import Path
 import pytest
 
 from declared.paths import CHECKOUT
-from ops.review.lint import Finding, findings
+from ops.review.lint import findings
 from ops.review.lint.indexuse import Use
+from tests.review import lint_checkout
+from tests.review.lint_checkout import POLICIES, alter, found, write
 
-HEADER = "-- {number} words: why.\n-- Lock: none. Duration: instant.\n-- Down: loses it.\n{run}\n"
 OUTSIDE = "-- Run: outside a transaction.\n"
 AUTHOR = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
-BASE = """
-create table public.projects (
-    id bigint primary key, owner_id uuid, title varchar(20), rank bigint, code text, price numeric(6, 2),
-    noted timestamptz(3), net cidr, kind char(3), spare text,
-    constraint rank_check check (rank is not null and rank > 0)
-);
-alter table public.projects enable row level security;
-create index projects_owner_id_idx on public.projects (owner_id);
-create table public.notes (id bigint primary key, project_id bigint, title text, body text);
-alter table public.notes enable row level security;
-create view public.titles as select p.title from public.projects as p;
-create function public.touch() returns trigger language plpgsql set search_path = '' as $$
-begin NEW.rank := OLD.rank + 1; return NEW; end $$;
-create trigger touch before update on public.projects for each row execute function public.touch();
-create function public.sizes(which bigint) returns bigint language plpgsql stable set search_path = '' as $$
-declare p public.projects;
-begin select * into p from public.projects where id = which; return public.twice(p.price::bigint); end $$;
-create function public.twice(bigint) returns bigint language sql immutable set search_path = '' as 'select $1 * 2';
-"""
-QUERY = """-- {name}: what it is for.
--- Role: authenticated. Since: 0001.
--- Parameters: none.
--- Index: none.
--- Plan: all of it.
-
-{text};
-"""
-QUERIES = {
-    "codes": "select p.code, n.title from public.projects as p join public.notes as n on n.project_id = p.id",
-    "add_note": "insert into public.notes (id, body) values (1, 'a')",
-    "bodies": "with spare as (select 1 as spare) select spare from spare",
-}
-POLICIES = """-- Everybody.
-create policy projects_select_all on public.projects for select to anon using (owner_id is null);
-"""
 
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("checkout")
-    for folder in ("migrations", "queries", "policies"):
-        (root / "sql" / folder).mkdir(parents=True)
-    write(root, "0001_base", BASE)
-    for name, text in QUERIES.items():
-        (root / "sql" / "queries" / f"{name}.sql").write_text(QUERY.format(name=name, text=text))
-    (root / "sql" / "policies" / "public.projects.sql").write_text(POLICIES)
-    return root
-
-
-def write(root: Path, name: str, text: str, run: str = "") -> Path:
-    path = root / "sql" / "migrations" / f"{name}.up.sql"
-    path.write_text(HEADER.format(number=name[:4], run=run) + text + "\n")
-    return path
-
-
-def found(root: Path, text: str, run: str = "") -> list[Finding]:
-    return findings([write(root, "0002_case", text, run)])
-
-
-def alter(text: str, table: str = "projects") -> str:
-    return f"alter table public.{table} {text};"
+    return lint_checkout.make(tmp_path_factory.mktemp("checkout"))
 
 
 CASES = {
@@ -136,7 +81,8 @@ CASES = {
     alter("rename column title to heading", "notes"): {"used-by-the-app"},
     alter("rename column title to heading"): {"renaming-column"},
     alter("rename to items", "notes"): {"used-by-the-app"},
-    alter("rename to items", "notes") + "create view public.notes as select * from public.items;": {"renaming-table"},
+    alter("rename to items", "notes")
+    + "create view public.notes with (security_invoker = true) as select * from public.items;": {"renaming-table"},
     "drop function public.twice(bigint);": {"used-by-the-app"},
     "drop function public.touch();": {"ban-drop-function"},
     "drop view public.titles;": {"ban-drop-view"},
@@ -232,7 +178,7 @@ def test_a_query_that_the_change_rewrites_runs_on_main_until_it_is_deployed(chec
 def test_an_exception_needs_a_rule_and_a_reason(checkout):
     change = alter("alter code set not null")
     assert found(checkout, f"-- Lint: allow not-null-scans: it has a hundred rows.\n{change}") == []
-    assert found(checkout, f"-- squawk-ignore adding-not-nullable-field\n-- why.\n{change}") == []
+    assert found(checkout, f"-- squawk-ignore adding-not-nullable-field -- it has a hundred rows.\n{change}") == []
     for comment, what in (
         ("-- Lint: allow not-null-scans:", "an exception needs its rule and a reason"),
         ("-- lint allow not-null-scans: it has a hundred rows", "an exception needs its rule and a reason"),
