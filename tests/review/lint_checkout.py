@@ -23,6 +23,9 @@ create trigger touch before update on public.projects for each row execute funct
 create function public.sizes(which bigint) returns bigint language plpgsql stable set search_path = '' as $$
 declare p public.projects;
 begin select * into p from public.projects where id = which; return public.twice(p.price::bigint); end $$;
+create function public.twice(bigint, bigint) returns bigint language sql immutable set search_path = '' as 'select $1';
+create table public.days (id bigint, at date) partition by range (at);
+alter table public.days enable row level security;
 create function public.twice(bigint) returns bigint language sql immutable set search_path = '' as 'select $1 * 2';
 """
 QUERY = """-- {name}: what it is for.

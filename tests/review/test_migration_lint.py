@@ -1,5 +1,6 @@
 """`./vpb migrate lint`: what squawk and our own rules find, each fact once, and what they leave alone."""
 
+import json
 import shutil
 import subprocess
 from datetime import UTC, datetime
@@ -8,13 +9,17 @@ from pathlib import Path
 import pytest
 
 from declared.paths import CHECKOUT
-from ops.review.lint import findings
+from ops.review import ways
+from ops.review.lint import findings, outcome, shown
+from ops.review.lint.exceptions import OF_A_FILE
 from ops.review.lint.indexuse import Use
 from tests.review import lint_checkout
-from tests.review.lint_checkout import POLICIES, alter, found, write
+from tests.review.lint_checkout import POLICIES, alter, found, rules, write
 
 OUTSIDE = "-- Run: outside a transaction.\n"
 AUTHOR = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
+
+DROP = alter("drop column spare")
 
 
 @pytest.fixture(scope="module")
@@ -84,6 +89,9 @@ CASES = {
     alter("rename to items", "notes")
     + "create view public.notes with (security_invoker = true) as select * from public.items;": {"renaming-table"},
     "drop function public.twice(bigint);": {"used-by-the-app"},
+    "drop function public.twice(bigint, bigint);": set(),
+    alter("alter code drop not null"): set(),
+    "create temporary table t (id bigint); drop table t;": set(),
     "drop function public.touch();": {"ban-drop-function"},
     "drop view public.titles;": {"ban-drop-view"},
     # Functions.
@@ -181,6 +189,9 @@ def test_an_exception_needs_a_rule_and_a_reason(checkout):
     assert found(checkout, f"-- squawk-ignore adding-not-nullable-field -- it has a hundred rows.\n{change}") == []
     for comment, what in (
         ("-- Lint: allow not-null-scans:", "an exception needs its rule and a reason"),
+        ("-- squawk-ignore adding-not-nullable-field", "an exception needs its rule and a reason"),
+        ("-- squawk-ignore adding-not-nulable-field -- it is small", "there is no rule adding-not-nulable-field"),
+        ("-- squawk-ignore-file", OF_A_FILE),
         ("-- lint allow not-null-scans: it has a hundred rows", "an exception needs its rule and a reason"),
         ("-- Lint: allow nul-scans: it has a hundred rows.", "there is no rule nul-scans"),
     ):
@@ -191,6 +202,40 @@ def test_an_exception_needs_a_rule_and_a_reason(checkout):
     assert [each.rule for each in found(checkout, other)] == ["not-null-scans"]
     apart = f"-- Lint: allow not-null-scans: it has a hundred rows.\nselect 1;\n{change}"
     assert [each.rule for each in found(checkout, apart)] == ["not-null-scans"]
+
+
+def test_an_exception_of_squawks_hides_nothing_that_is_not_above_its_statement(checkout):
+    drop = alter("drop column spare")
+    assert found(checkout, f"-- squawk-ignore ban-drop-column -- nobody has it.\n{drop}") == []
+    assert found(checkout, f"-- Lint: allow ban-drop-column: nobody has it.\n{drop}") == []
+    for text in (f"-- squawk-ignore-file\n\n{drop}", f"/* squawk-ignore-file */ {drop}"):
+        assert rules(found(checkout, text)) == ["ban-drop-column", "lint-directive"]
+    within = drop.replace(" drop", "\n-- squawk-ignore ban-drop-column -- nobody has it.\ndrop")
+    assert rules(found(checkout, within)) == ["ban-drop-column", "lint-directive"]
+
+
+def test_what_is_excepted_is_listed_with_its_reason(checkout):
+    reason = "it has a hundred rows."
+    text = f"-- Lint: allow not-null-scans: {reason}\n{alter('alter code set not null')}"
+    said = outcome([write(checkout, "0002_case", f"{text}\n-- squawk-ignore ban-drop-column -- {reason}\n{DROP}")])
+    assert said.findings == []
+    scans, drop = said.exceptions
+    assert (scans.rule, scans.severity, scans.line, scans.reason) == ("not-null-scans", "error", 6, reason)
+    assert (drop.rule, drop.line, drop.statement) == ("ban-drop-column", 8, DROP.rstrip(";"))
+    assert json.loads(shown.as_json([], said.exceptions))["exceptions"][0]["reason"] == reason
+    first, _, last = shown.as_text([], said.exceptions).splitlines()
+    assert first.startswith("excepted: sql/migrations/0002_case.up.sql:6: `set not null` reads all of public.projects")
+    assert first.endswith(f"[not-null-scans]: {reason}")
+    assert last == "nothing found"
+
+
+def test_on_a_partitioned_table_the_way_is_another_one(checkout):
+    index = f"create index i on public.days (id);{alter('add foreign key (id) references public.notes (id)', 'days')}"
+    said = {each.rule: each.instead for each in found(checkout, index)}
+    assert said["require-concurrent-index-creation"] == ways.PARTITIONED_INDEX
+    assert said["adding-foreign-key-constraint"] == ways.PARTITIONED_KEY
+    (plain,) = found(checkout, "create index i on public.notes (title);")
+    assert plain.instead == ways.INDEX
 
 
 def test_a_file_that_runs_outside_a_transaction_may_build_concurrently(checkout):
@@ -208,7 +253,7 @@ def test_our_own_migrations_have_nothing_to_find():
     ours = sorted((CHECKOUT / "sql" / "migrations").glob("*.up.sql"))
     example = sorted((CHECKOUT / "tests" / "sql" / "follow_up").glob("*.up.sql"))
     assert len(ours) > 30
-    assert findings(ours, apart=True) == []
+    assert findings(ours, apart=True) == findings(ours) == []
     assert len(example) == 6
     assert findings(example) == []
 
