@@ -65,16 +65,24 @@ def not_null(column: str) -> str:
     )
 
 
-def of(node: Any) -> str:
-    """The way for a statement that works too long under its lock."""
+def of(node: Any, partitioned: bool = False) -> str:
+    """The way for a statement that works too long under its lock.
+
+    Args:
+        partitioned: whether it is about a partitioned table, where `concurrently` and the like don't exist.
+    """
     if type(node).__name__ != "AlterTableStmt":
+        if partitioned and type(node).__name__ == "IndexStmt":
+            return PARTITIONED_INDEX
         return BY_STATEMENT.get(type(node).__name__, APART)
     for command in node.cmds:
         kind = command.subtype.name
         if kind == "AT_SetNotNull":
             return not_null(command.name)
         if kind == "AT_AddConstraint" and command.def_.contype.name in ("CONSTR_PRIMARY", "CONSTR_UNIQUE"):
-            return UNIQUE
+            return PARTITIONED_UNIQUE if partitioned else UNIQUE
+        if kind == "AT_AddConstraint" and partitioned and command.def_.contype.name == "CONSTR_FOREIGN":
+            return PARTITIONED_KEY
         if kind in BY_COMMAND:
             return BY_COMMAND[kind]
     return APART

@@ -95,10 +95,10 @@ def _text(expression: str) -> str | None:
     return getattr(getattr(value, "val", None), "sval", None) if type(value).__name__ == "A_Const" else None
 
 
-def of_block(change: Change) -> Run | None:
+def of_block(node: Any, text: str) -> Run | None:
     """What a `do` block runs."""
-    words = {each.defname: each.arg.sval for each in change.node.args}
-    return of(change.text, words.get("language", "plpgsql"), words["as"])
+    words = {each.defname: each.arg.sval for each in node.args}
+    return of(text, words.get("language", "plpgsql"), words["as"])
 
 
 def of_function(node: Any, text: str) -> Run | None:
@@ -121,7 +121,7 @@ def within(change: Change) -> Iterator[Change]:
     """A statement and those in it, which run with it, as far as they can be read."""
     yield change
     match type(change.node).__name__:
-        case "DoStmt" if run := of_block(change):
+        case "DoStmt" if run := of_block(change.node, change.text):
             body = next(each.arg.sval for each in change.node.args if each.defname == "as")
             first = change.line + change.text.count("\n", 0, max(change.text.find(body), 0)) - 1
             for line, text in run.statements:

@@ -260,7 +260,7 @@ def code_not_judged(seen: Seen) -> Iterator[Finding]:
     node = seen.change.node
     what = ""
     if type(node).__name__ == "DoStmt":
-        run = code.of_block(seen.change)
+        run = code.of_block(node, seen.change.text)
         what = "this block" if run is None or run.builds else ""
     for which in {(each[-2], each[-1]) for each in _calls(seen) if len(each) > 1}:
         for function in seen.before.functions_named(which):

@@ -67,7 +67,8 @@ def collation_change_rebuilds(seen: Seen) -> Iterator[Finding]:
             COLLATION,
             "error",
             f"column {command.name} of {'.'.join(which or ())} gets {f'collation {new}' if new else 'no collation'}"
-            f"{f' instead of {was}' if was else ' of its own'}: each index with it is built again while nobody can read the table",
+            f"{f' instead of {was}' if was else ' of its own'}: each index with it is built again while nobody can "
+            "read the table",
             "add a column with that collation and fill it as for another type (docs/cookbook.md: change a type), or "
             "name the collation where a query sorts",
         )
