@@ -24,7 +24,7 @@ DECLARED = "declare it in declared/grants.py: `up` grants that, and takes back w
 
 
 def policy_for_everybody(seen: Seen) -> Iterator[Finding]:
-    """A row policy that is true of every row opens the table to whoever it is for, whatever the other ones say."""
+    """A row policy that is true of every row opens the table to all of those it is for, whatever the other ones say."""
     node = seen.change.node
     kind = type(node).__name__
     # What restricts nothing is no harm where it is new.

@@ -123,7 +123,7 @@ def _definers(left: Left) -> Iterator[tuple[str, Function]]:
 
 
 def view_without_security_invoker(left: Left) -> Iterator[Finding]:
-    """A view reads with its owner's privileges, past the row security of whoever asks, unless it says otherwise."""
+    """A view reads with its owner's privileges, past the row security of who asks, unless it says otherwise."""
     mine = {id(change) for change in left.changes}
     for which, view in left.after.views.items():
         if id(view.changed) not in mine or view.invoker or view.is_temporary:

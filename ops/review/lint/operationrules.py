@@ -47,11 +47,11 @@ def no_time_limit(seen: Seen) -> Iterator[Finding]:
             continue
         too_long = setting == "lock_timeout" and seconds > LONGEST_WAIT
         if seconds == 0 or too_long:
+            waits = setting == "lock_timeout"
             yield seen.change.finding(
                 LIMIT,
-                "error" if setting == "lock_timeout" else "warning",
-                f"{setting} is set to {value or 'nothing'}: "
-                + ("whoever comes waits behind it for as long" if setting == "lock_timeout" else "nothing ends it"),
+                "error" if waits else "warning",
+                f"{setting} is set to {value}: {'everybody who comes waits behind it' if waits else 'nothing ends it'}",
                 "leave it out: `up` waits half a second at a time, gives way and tries again",
             )
 

@@ -177,16 +177,16 @@ def domain_constraint_scans(seen: Seen) -> Iterator[Finding]:
 
 def refused_on_partitioned(seen: Seen) -> Iterator[Finding]:
     """PostgreSQL refuses on a partitioned table what would spare it a lock: each partition is worked on alone."""
-    node, partitioned = seen.change.node, seen.before.partitioned
+    node, partitioned = seen.change.node, seen.before.is_partitioned
     match type(node).__name__:
-        case "IndexStmt" if node.concurrent and name(node.relation) in partitioned:
+        case "IndexStmt" if node.concurrent and partitioned(name(node.relation)):
             what, way = "an index of a partitioned table can't be made `concurrently`", ways.PARTITIONED_INDEX
-        case "DropStmt" if node.concurrent and any(name(each) in partitioned for each in node.objects):
+        case "DropStmt" if node.concurrent and any(partitioned(name(each)) for each in node.objects):
             what, way = "an index of a partitioned table can't be dropped `concurrently`", ways.PARTITIONED_DROP
-        case "AlterTableStmt" if name(node.relation) in partitioned and _unvalidated_key(node):
+        case "AlterTableStmt" if partitioned(name(node.relation)) and _unvalidated_key(node):
             what = "a foreign key of a partitioned table can't be `not valid` before PostgreSQL 18"
             way = ways.PARTITIONED_KEY
-        case "AlterTableStmt" if name(node.relation) in partitioned and _using_index(node):
+        case "AlterTableStmt" if partitioned(name(node.relation)) and _using_index(node):
             what, way = "a constraint of a partitioned table can't be made `using index`", ways.PARTITIONED_UNIQUE
         case _:
             return

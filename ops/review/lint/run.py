@@ -124,7 +124,7 @@ def _of_squawk(
     every = {name for file in files for name in file.made}
     fresh = {each.path: each.made if apart else every for each in files}
     spared = {(sqlfiles.location(file.path), line) for file in files for line in file.spared}
-    for each in squawk.found({file.path: file.changes for file in files}, fresh, structure.partitioned):
+    for each in squawk.found({file.path: file.changes for file in files}, fresh, structure.is_partitioned):
         where = (each.file, each.line)
         if not (each.rule in squawk.MAY_BREAK and where in said) and not (each.rule in DROPS and where in spared):
             yield each
@@ -199,7 +199,7 @@ def _ours(files: Sequence[File], structure: Structure, root: Path, apart: bool, 
 
 def _followed(file: File, seen: Seen) -> list[Gone]:
     """What a statement has taken away, but for what only its own session has."""
-    temporary = {name for name, table in seen.before.tables.items() if table.is_temporary}
+    temporary = seen.before.temporary
     gone = list(seen.before.follow(seen.change))
     stays = [each for each in gone if each.kind == "function" and seen.before.functions_named(each.name)]
     if gone and all(each.name in temporary or each in stays for each in gone):

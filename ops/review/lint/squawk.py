@@ -4,7 +4,7 @@ import json
 import subprocess
 import sys
 import tempfile
-from collections.abc import Collection, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from functools import lru_cache
 from pathlib import Path
 from typing import Any
@@ -64,14 +64,14 @@ WAYS = {
 
 
 def found(
-    files: Mapping[Path, Sequence[Change]], fresh: Mapping[Path, set[Any]], partitioned: Collection[Name]
+    files: Mapping[Path, Sequence[Change]], fresh: Mapping[Path, set[Any]], partitioned: Callable[[Name], bool]
 ) -> list[Finding]:
     """What squawk says, without what our own rules answer.
 
     Args:
         files: the statements of each.
         fresh: for each file, the tables without rows, by schema and name.
-        partitioned: the partitioned tables and their indexes.
+        partitioned: whether something is a partitioned table, or an index of one.
 
     :raises CommandError: where squawk isn't there, or fails
     """
@@ -149,8 +149,8 @@ def _table(change: Change) -> Any:
     return name(relation) if hasattr(relation, "relname") else None
 
 
-def _is_on(change: Change, partitioned: Collection[Name]) -> bool:
+def _is_on(change: Change, partitioned: Callable[[Name], bool]) -> bool:
     """Whether a statement is about a partitioned table or an index of one."""
     objects = getattr(change.node, "objects", None) or ()
     named = [name(each) for each in objects if isinstance(each, tuple)] or [_table(change)]
-    return any(each in partitioned for each in named)
+    return any(each and partitioned(each) for each in named)

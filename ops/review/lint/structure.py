@@ -45,6 +45,8 @@ class Structure:
         self.domains: dict[Name, Domain] = {}
         self.triggers: dict[tuple[Name, str], Name] = {}
         """Table and trigger to the trigger's function."""
+        self.temporary: set[Name] = set()
+        """The temporary tables, also those that are gone."""
         self.index_tables: dict[Name, Name] = {}
         """The table of each index that was ever made, by the index's name."""
 
@@ -54,11 +56,10 @@ class Structure:
     def functions_named(self, which: Name) -> list[Function]:
         return [function for routine, function in self.functions.items() if routine[:2] == which]
 
-    @property
-    def partitioned(self) -> set[Name]:
-        """The partitioned tables, and their indexes."""
-        tables = {which for which, table in self.tables.items() if table.is_partitioned}
-        return tables | {index for index, table in self.index_tables.items() if table in tables}
+    def is_partitioned(self, which: Name) -> bool:
+        """Whether it is a partitioned table, or an index of one."""
+        table = self.tables.get(self.index_tables.get(which, which))
+        return table is not None and table.is_partitioned
 
     def follow(self, change: Change) -> Iterator[Gone]:
         """Take in a statement; what it has dropped or renamed."""
@@ -76,6 +77,7 @@ class Structure:
         for parent in node.inhRelations or ():
             table.columns |= getattr(self.tables.get(name(parent)), "columns", {})
         self.tables[which] = table
+        self._note_temporary(which)
         for element in node.tableElts or ():
             if hasattr(element, "colname"):
                 self._add_column(table, element)
@@ -93,11 +95,16 @@ class Structure:
             self.views[which] = View(change, change, invoker=False, is_materialized=True)
         else:
             self.tables[which] = Table(change, is_temporary=temporary)
+            self._note_temporary(which)
 
     def _SelectStmt(self, change: Change, node: Any) -> None:
         if node.intoClause:
             relation = node.intoClause.rel
             self.tables[name(relation)] = Table(change, is_temporary=relation.relpersistence == "t")
+            self._note_temporary(name(relation))
+
+    def _note_temporary(self, which: Name) -> None:
+        (self.temporary.add if self.tables[which].is_temporary else self.temporary.discard)(which)
 
     def _ViewStmt(self, change: Change, node: Any) -> None:
         invoker = bool(is_on(node.options, INVOKER))
