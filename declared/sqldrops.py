@@ -173,6 +173,11 @@ class Names:
         self._relations[new] = was
 
 
+def may_drop(text: str) -> bool:
+    """Whether a text may drop, empty or overwrite what holds data, by its words alone."""
+    return bool(ANYWHERE.search(text)) and any(SUSPECT.match(each.text) for each in quick_statements(text))
+
+
 def drops(text: str, names: Names | None = None) -> list[Drop]:
     """What a text drops, empties or overwrites that holds data, in its order.
 
@@ -180,8 +185,7 @@ def drops(text: str, names: Names | None = None) -> list[Drop]:
         text: the script.
         names: what scripts before it have renamed and made; it takes in what this one does.
     """
-    suspect = ANYWHERE.search(text) and any(SUSPECT.match(each.text) for each in quick_statements(text))
-    if not suspect and names is None:
+    if names is None and not may_drop(text):
         return []
     names = names or Names()
     found: list[Drop] = []

@@ -13,7 +13,7 @@ from ops.counting import counted
 from ops.database import connect
 from ops.environment import Environment
 from ops.errors import CommandError, answered
-from ops.review import authors, manual, markup
+from ops.review import authors, manual, markup, redaction
 from ops.review.authors import Change
 from ops.review.manual import ManualChange
 from provider import holding
@@ -259,15 +259,17 @@ def as_markdown(stack: str, drifts: Sequence[Drift], since: Mapping[str, str]) -
         return f"## Drift of `{stack}`\n\nNothing was changed manually."
     changes = [change for drift in drifts for change in drift.manual]
     first = {change.object: since[drift.label] for drift in drifts if drift.label in since for change in drift.manual}
-    return "\n".join(
-        [
-            f"## Drift of `{stack}`",
-            "",
-            f"{counted(len(changes), 'manual change')}.",
-            "",
-            *markup.manual_changes(changes, first),
-            "",
-            markup.manual_end(changes, stack),
-            *markup.manual_texts(changes),
-        ]
+    return redaction.redacted(
+        "\n".join(
+            [
+                f"## Drift of `{stack}`",
+                "",
+                f"{counted(len(changes), 'manual change')}.",
+                "",
+                *markup.manual_changes(changes, first),
+                "",
+                markup.manual_end(changes, stack),
+                *markup.manual_texts(changes),
+            ]
+        )
     )

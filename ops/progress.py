@@ -13,7 +13,7 @@ from pathlib import Path
 
 from ops import status as status_of
 from run import engine, events
-from run.events import Found, Message, ResourceOutcome, Summary
+from run.events import Message, Refreshed, ResourceOutcome, Summary
 
 SIGNS = {"create": "+", "update": "~", "delete": "-", "replace": "±", "import": "="}
 DONE = {"create": "created", "update": "updated", "delete": "deleted", "replace": "replaced", "import": "imported"}
@@ -109,8 +109,8 @@ class Report:
     billed: bool = False
     """Whether what is declared costs anything."""
     outcomes: list[ResourceOutcome] = field(default_factory=list)
-    found: list[Found] = field(default_factory=list)
-    """What a refresh has found otherwise than the last run left it."""
+    refreshed: dict[str, Refreshed] = field(default_factory=dict)
+    """What a refresh has found, by resource."""
     said: dict[str, list[str]] = field(default_factory=lambda: defaultdict(list))
     """By resource; what the engine says is under the empty name."""
     errors: list[str] = field(default_factory=list)
@@ -132,8 +132,8 @@ class Report:
                     self.progress.done += 1
                 if step.failed or step.op not in events.UNCHANGED:
                     self.outcomes.append(step)
-            case Found() as found:
-                self.found.append(found)
+            case Refreshed() as found:
+                self.refreshed[found.resource] = found
             case Summary() as summary:
                 self.summary = summary
         if line is None and self.progress:

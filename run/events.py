@@ -6,7 +6,7 @@ The form is that of Pulumi's Go package `apitype`, type EngineEvent; what isn't 
 import json
 import re
 from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from threading import Event as Signal
 from typing import Any
@@ -22,6 +22,8 @@ PART = re.compile(r"\.?([A-Za-z_]\w*)|\[\"((?:[^\"\\]|\\.)*)\"\]|\[(\d+)\]")
 SHORT = 60
 OURS_ON_PATH = "using pulumi-resource-"
 STACK = "pulumi:pulumi:Stack"
+# How the engine writes what isn't known yet, and a secret, whose value it leaves out (Pulumi's Go package `resource`).
+UNKNOWN, SIGNATURE, SECRET = "04da6b54-80e4-46f7-96ec-b56ff0331ba9", "4dabf18193072939515e22adb298388d", "[secret]"
 
 
 @dataclass(frozen=True)
@@ -57,18 +59,26 @@ class ResourceOutcome:
     """What it changes in the costs of a month, as far as prices are known."""
     texts: tuple[LongValue, ...] = ()
     """The texts among them that are too long for a line."""
+    inputs: Mapping[str, Any] = field(default_factory=dict)
+    """What the program declares of it now."""
+    paths: tuple[str, ...] = ()
+    """Of the properties that differ from what is there."""
 
 
 @dataclass(frozen=True)
-class Found:
-    """One resource that a refresh has found otherwise than the state has it."""
+class Refreshed:
+    """One resource as a refresh has found it, before the step proper."""
 
     type: str
     resource: str
     gone: bool
     differences: tuple[str, ...] = ()
-    """As of a ResourceOutcome: `status: "Enabled" → "Suspended"`."""
+    """What isn't as the state has it, as of a ResourceOutcome: `status: "Enabled" → "Suspended"`."""
     texts: tuple[LongValue, ...] = ()
+    declared: Mapping[str, Any] = field(default_factory=dict)
+    """What the last run has declared of it."""
+    outputs: Mapping[str, Any] = field(default_factory=dict)
+    """What is there now."""
 
     @property
     def label(self) -> str:
@@ -88,7 +98,7 @@ class Summary:
         return {op: number for op, number in self.counts.items() if op not in UNCHANGED}
 
 
-Event = Message | ResourceOutcome | Found | Summary
+Event = Message | ResourceOutcome | Refreshed | Summary
 
 
 def read(line: str) -> Event | None:
@@ -153,44 +163,57 @@ def _message(said: Mapping[str, str]) -> Message | None:
     return Message(text, said["severity"], _name(said.get("urn", "")), bool(said.get("ephemeral")))
 
 
-def _step(step: Mapping[str, Any], failed: bool) -> ResourceOutcome | Found | None:
+def _step(step: Mapping[str, Any], failed: bool) -> ResourceOutcome | Refreshed | None:
     op = str(step["op"])
     if op in PARTS:
         return None
     old, new = step.get("old") or {}, step.get("new") or {}
     kind, name, was = str(step["type"]), _name(str(step["urn"])), old.get("outputs") or old.get("inputs")
+    paths = tuple(sorted(step.get("detailedDiff") or ()))
     # A refresh comes before the step proper.
     if op == "refresh" and not failed:
-        differences, texts = _differences(step, was, new.get("outputs"))
-        return Found(kind, name, not new, differences, texts) if differences or not new else None
-    differences, texts = _differences(step, was, new.get("inputs"))
-    return ResourceOutcome(op, kind, name, differences, failed, _dollars(step), texts)
+        now = new.get("outputs") or {}
+        return Refreshed(kind, name, not new, *differences(was, now, paths), old.get("inputs") or {}, now)
+    inputs = new.get("inputs") or {}
+    found, texts = differences(was, inputs, paths)
+    return ResourceOutcome(op, kind, name, found, failed, _dollars(step), texts, inputs, paths)
 
 
-def _differences(step: Mapping[str, Any], was: Any, now: Any) -> tuple[tuple[str, ...], tuple[LongValue, ...]]:
-    values = [(path, _value(was, path), _value(now, path)) for path in sorted(step.get("detailedDiff") or ())]
+def differences(was: Any, now: Any, paths: Sequence[str]) -> tuple[tuple[str, ...], tuple[LongValue, ...]]:
+    """What differs at some paths, in a line each: with both values where they are short, else as texts too."""
+    values = [(path, _value(was, path), _value(now, path)) for path in paths]
     return (
         tuple(_difference(path, before, after) for path, before, after in values),
         tuple(
-            LongValue(path, before, after)
+            LongValue(path, _text(before), _text(after))
             for path, before, after in values
-            if isinstance(before, str) and isinstance(after, str) and not (_short(before) and _short(after))
+            if (_text(before) or _text(after)) and not (_is_short(before) and _is_short(after))
         ),
     )
 
 
 def _difference(path: str, before: Any, after: Any) -> str:
-    """With both values where they are short."""
-    return f"{path}: {_short(before)} → {_short(after)}" if _short(before) and _short(after) else path
+    both = _is_short(before) and _is_short(after)
+    return f"{path}: {_short(before)} → {_short(after)}" if both else path
 
 
 def _short(value: Any) -> str:
-    text = "" if value is None else json.dumps(value, ensure_ascii=False)
-    return text if len(text) <= SHORT else ""
+    return "nothing" if value is None else json.dumps(value, ensure_ascii=False)
+
+
+def _is_short(value: Any) -> bool:
+    return len(_short(value)) <= SHORT
+
+
+def _text(value: Any) -> str:
+    """As lines."""
+    if value is None or isinstance(value, str):
+        return value or ""
+    return json.dumps(value, ensure_ascii=False, indent=2, sort_keys=True)
 
 
 def _value(properties: Any, path: str) -> Any:
-    """The value at a path; None for a map, a list, or a secret, which the engine has left out."""
+    """The value at a path, in words where it is a secret or not known yet; None where there is none."""
     for name, key, index in PART.findall(path):
         if isinstance(properties, Mapping):
             properties = properties.get(name or key)
@@ -198,7 +221,15 @@ def _value(properties: Any, path: str) -> Any:
             properties = properties[int(index)]
         else:
             return None
-    return properties if isinstance(properties, str | int | float | bool) else None
+    return _in_words(properties)
+
+
+def _in_words(value: Any) -> Any:
+    if isinstance(value, Mapping):
+        return SECRET if SIGNATURE in value else {key: _in_words(each) for key, each in value.items()}
+    if isinstance(value, list):
+        return [_in_words(each) for each in value]
+    return "not known before up" if value == UNKNOWN else value
 
 
 def _name(urn: str) -> str:

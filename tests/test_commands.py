@@ -29,7 +29,8 @@ from ops.review.forecast import StatementForecast
 from ops.review.forecast.model import Lock
 from ops.review.lint import Finding as Linted
 from ops.review.lint import Outcome
-from ops.review.plan import ManualChange, Plan
+from ops.review.manual import ManualChange
+from ops.review.model import Plan
 from run import engine
 from run.events import Summary
 

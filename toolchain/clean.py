@@ -1,10 +1,10 @@
 """Removes from the cache what the present version of the project doesn't use, and what Python can compile again."""
 
-from toolchain import engine, environment, node, versions
+from toolchain import actionlint, engine, environment, node, versions
 from toolchain.cache import folder_size
 from toolchain.context import Context
 
-OWN = ("venv-*", "engine-*", "node-*", "packages-*", "tmp/*", "bytecode")
+OWN = ("venv-*", "engine-*", "node-*", "packages-*", "actionlint-*", "tmp/*", "bytecode")
 
 
 def clean(context: Context) -> dict[str, int]:
@@ -14,6 +14,7 @@ def clean(context: Context) -> dict[str, int]:
         *engine.current_names(context),
         *node.names(versions.CLIENTS),
         *node.names(versions.TYPESCRIPT),
+        actionlint.name(),
     }
     removed = {}
     for pattern in OWN:

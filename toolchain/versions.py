@@ -8,6 +8,7 @@ from toolchain.errors import ToolchainError
 CHECKOUT = Path(__file__).resolve().parent.parent
 ENGINE_MODULE = CHECKOUT / "toolchain" / "engine"
 HOST_MODULE = CHECKOUT / "toolchain" / "host"
+ACTIONLINT_MODULE = CHECKOUT / "toolchain" / "actionlint"
 # What Python finds our packages in: the checkout, and the one that apps install.
 SOURCES = (CHECKOUT, CHECKOUT / "clients" / "python")
 # What a stack needs, what a local one needs beside it, and what only authors need.

@@ -16,6 +16,7 @@ RECORDED = "select changed_at, login, application, host(address), command, kind,
 MOST = 3
 # So much of the best likeness is as good.
 ALIKE = 0.99
+VALUES = re.compile(r" was (?:changed|added|removed)(?: manually)?\b.*", re.DOTALL)
 SCHEMA = re.compile(r"\w+\.")
 PRIVILEGES = ("GRANT", "REVOKE")
 # What no event trigger fires for: objects of the whole server, and rows.
@@ -41,14 +42,14 @@ class Change:
     object: str
 
     @property
+    def when(self) -> str:
+        """Such as `2026-11-30 05:12 UTC`."""
+        return f"{self.changed_at[:16].replace('T', ' ')} UTC"
+
+    @property
     def described(self) -> str:
         """What it was done to, for people."""
         return f"{self.kind} {self.object}"
-
-    def as_text(self) -> str:
-        """Such as `2026-11-30 05:12 UTC, ada by psql: ALTER TABLE`."""
-        by = f" by {self.application}" if self.application else ""
-        return f"{self.changed_at[:16].replace('T', ' ')} UTC, {self.login}{by}: {self.command}"
 
 
 def recorded(connection: Connection, since: datetime | None = None) -> list[Change]:
@@ -59,6 +60,7 @@ def recorded(connection: Connection, since: datetime | None = None) -> list[Chan
     try:
         with connection.transaction():
             rows = connection.execute(RECORDED, [since or "-infinity"]).fetchall()
+            (ours,) = connection.execute("select session_user::text").fetchone() or ("",)
     except (psycopg.errors.UndefinedFunction, psycopg.errors.InvalidSchemaName):
         return []
     every = [
@@ -68,13 +70,18 @@ def recorded(connection: Connection, since: datetime | None = None) -> list[Chan
     return [
         each
         for number, each in enumerate(every)
-        if each.application != APPLICATION and not any(_undoes(later, each) for later in every[number + 1 :])
+        if not _is_ours(each, ours) and not any(_undoes(later, each, ours) for later in every[number + 1 :])
     ]
 
 
-def _undoes(later: Change, change: Change) -> bool:
+def _is_ours(change: Change, login: str) -> bool:
+    """Whether `up` has made it: what a session calls itself, anybody may choose, its login not."""
+    return change.application == APPLICATION and change.login == login
+
+
+def _undoes(later: Change, change: Change, login: str) -> bool:
     """Whether `up` has put back since what a change did; of a table it may have changed another thing."""
-    if later.application != APPLICATION or change.kind.startswith("table ") or change.command == "ALTER TABLE":
+    if not _is_ours(later, login) or change.kind.startswith("table ") or change.command == "ALTER TABLE":
         return False
     if {later.command, change.command} <= {*PRIVILEGES}:
         return _words(change.object) - VERBS <= _words(later.object) - VERBS
@@ -93,19 +100,35 @@ def of(said: str, changes: Sequence[Change]) -> list[Change]:
     """
     if said.startswith(NOT_RECORDED):
         return []
-    words = _words(said)
+    # The values that are there now are no names of what was changed.
+    named = VALUES.sub("", said)
+    kinds, words = _kinds(named), _words(named)
     rarity = Counter(word for each in changes for word in _words(each.described))
-    scored = [(_likeness(each, words, rarity), each) for each in changes]
+    scored = [(_likeness(each, kinds, words, rarity), each) for each in changes]
     best = max((score for score, _ in scored), default=0.0)
-    found = [each for score, each in scored if score and score >= ALIKE * best]
-    return found[: -MOST - 1 : -1]
+    found = [each for score, each in reversed(scored) if score and score >= ALIKE * best]
+    newest: dict[tuple[str, str, str], Change] = {}
+    for each in found:
+        newest.setdefault((each.login, each.application, each.command), each)
+    return list(newest.values())[:MOST]
 
 
-def _likeness(change: Change, words: set[str], rarity: Mapping[str, int]) -> float:
+def _kinds(said: str) -> tuple[str, ...]:
+    """The kinds of objects that a command may name where this differs."""
+    thing, _, facet = said.partition(": ")
+    if thing.startswith("grants") or "privileges" in thing:
+        return ()
+    if thing.startswith("row security"):
+        return ("policy", "table") if "[" in facet else ("table",)
+    first = tuple(part.split()[0] for part in (thing, facet) if part.split())
+    return ("function", "procedure", "routine", "aggregate") if first[0] == "function" else first
+
+
+def _likeness(change: Change, kinds: Sequence[str], words: set[str], rarity: Mapping[str, int]) -> float:
     own, named = _words(change.described), _words(SCHEMA.sub(" ", change.object.partition(" on ")[0]))
-    if change.command in PRIVILEGES:
-        if not words & {"grant", "privilege"}:
-            return 0.0
+    if (change.command in PRIVILEGES) != (not kinds) or (kinds and not change.kind.startswith(tuple(kinds))):
+        return 0.0
+    if not kinds:
         # Of a text: that both name a table says nothing.
         named = _words(SCHEMA.sub(" ", change.object)) & words - COMMON
     if not named or not named <= words:

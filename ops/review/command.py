@@ -16,6 +16,9 @@ app = typer.Typer()
 @app.command(epilog="Example: ./vpb plan --stack staging; for a script: ./vpb plan --stack staging --json")
 def plan(
     stack: Annotated[str, typer.Option("--stack", "-s", help="the environment")] = "dev",
+    strict: Annotated[
+        bool, typer.Option("--strict", help="status 1 also for what a pull request isn't merged with")
+    ] = False,
     as_json: Annotated[bool, typer.Option("--json", help="for a script, on standard output")] = False,
 ) -> None:
     """Show what was changed manually, by whom, and what `up` would do, as Markdown for a pull request.
@@ -23,13 +26,16 @@ def plan(
     What destroys data stands first. Nothing is changed.
 
     Why a preview failed is in the page too, with status 1; the status is 2 where there is something to say.
+
+    With --strict it is 1 too for errors in migrations, locks over the budget, and what the guardrails refuse.
     """
     from ops.review import markdown
     from ops.review import plan as planned
 
     found = planned.of(stack)
     print(found.as_json() if as_json else markdown.page(found))
-    raise typer.Exit(FAILED if found.refused else 0 if found.empty else FOUND)
+    failed = found.refused or (strict and found.red)
+    raise typer.Exit(FAILED if failed else 0 if found.empty else FOUND)
 
 
 @app.command(epilog="Example: ./vpb access --base origin/main; where wider access is meant: … --allow")
@@ -68,6 +74,20 @@ def comment(
     from ops.review.github import GitHub
 
     print(GitHub.of_job().comment(pull_request, name, _read(file)))
+
+
+@github.command(epilog="Example: ./vpb github unlabel wider-access --pull-request 12")
+def unlabel(
+    label: Annotated[str, typer.Argument(help="its name")],
+    pull_request: Annotated[int, typer.Option(min=1, help="its number")],
+) -> None:
+    """Take a label off a pull request: what it was given for has changed.
+
+    It needs GITHUB_TOKEN with `pull-requests: write`, and GITHUB_REPOSITORY.
+    """
+    from ops.review.github import GitHub
+
+    print(GitHub.of_job().unlabel(pull_request, label))
 
 
 @github.command(epilog="Example: ./vpb github issue drift.md --name drift-prod --title 'Drift of prod'")

@@ -11,7 +11,7 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from typing import Any, Literal
 from urllib.error import HTTPError, URLError
-from urllib.parse import urlsplit
+from urllib.parse import quote, urlsplit
 from urllib.request import HTTPRedirectHandler, Request, build_opener
 
 from declared.errors import printable
@@ -21,12 +21,13 @@ from ops.errors import CommandError
 TIMEOUT = 15
 # Of a body, as GitHub's API documents it.
 LONGEST = 65_536
-CUT = "\n\n… cut off: a comment has at most 65,536 characters. The whole report is in the job's log."
+CUT = "\n\n… cut off: a comment has at most 65,536 characters. The whole report is in the summary of the job's run."
+FENCE = re.compile(r"`{3,}")
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 REPOSITORY = re.compile(r"[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}")
 PAGE = 100
 NEEDED = {"pulls": "pull-requests: write", "issues": "issues: write"}
-Done = Literal["created", "updated", "unchanged", "closed", "none"]
+Done = Literal["created", "updated", "unchanged", "closed", "removed", "none"]
 
 
 class _NoRedirect(HTTPRedirectHandler):
@@ -76,6 +77,17 @@ class GitHub:
                 return "updated"
         self._ask("POST", path, "pulls", {"body": text})
         return "created"
+
+    def unlabel(self, number: int, label: str) -> Done:
+        """Take a label off a pull request, where it has it.
+
+        :raises CommandError: where GitHub refuses it
+        """
+        path = f"issues/{number}/labels"
+        if not any(found.get("name") == label for found in self._pages(path, "pulls")):
+            return "none"
+        self._ask("DELETE", f"{path}/{quote(label, safe='')}", "pulls")
+        return "removed"
 
     def issue(self, name: str, title: str, body: str) -> Done:
         """One open issue of this name: written, or brought up to date.
@@ -144,7 +156,26 @@ def _marked(name: str, body: str) -> str:
     if not NAME.fullmatch(name):
         raise CommandError(f"--name {printable(name)!r}: must be 1 to 60 of a-z, 0-9 and -")
     text = f"{_mark(name)}\n{body.strip()}\n"
-    return text if len(text) <= LONGEST else text[: LONGEST - len(CUT)] + CUT
+    return text if len(text) <= LONGEST else _whole_part(text, LONGEST - len(CUT)) + CUT
+
+
+def _whole_part(text: str, most: int) -> str:
+    """The beginning of a page, to the last line where no block is open: what follows isn't swallowed by one."""
+    length = end = folded = 0
+    fence = ""
+    for line in text.splitlines(keepends=True):
+        length += len(line)
+        if length > most:
+            break
+        if fence:
+            fence = "" if line.strip() == fence else fence
+        elif opened := FENCE.match(line):
+            fence = opened[0]
+        else:
+            folded += line.count("<details>") - line.count("</details>")
+        end = length if not fence and folded <= 0 else end
+    # A single line of such a length has no better place.
+    return text[: end if end > text.index("\n") + 1 else most]
 
 
 def _mark(name: str) -> str:

@@ -4,13 +4,15 @@ from collections.abc import Iterator, Sequence
 
 from ops import progress
 from ops.counting import counted
-from ops.review import markup
+from ops.review import markup, redaction
 from ops.review.access import AccessChange
 from ops.review.forecast import shown
 from ops.review.markup import CELL, code, folded, listed, prose, table
-from ops.review.plan import Plan, PlannedStep
+from ops.review.model import Plan, PlannedStep
 
 SIGNS = progress.SIGNS
+# GitHub takes 65,536 characters in a comment, and the comparison of privileges comes behind it.
+LONGEST = 48_000
 
 
 def page(plan: Plan, parts: Sequence[str] = ()) -> str:
@@ -20,8 +22,9 @@ def page(plan: Plan, parts: Sequence[str] = ()) -> str:
     """
     lines = [f"## Plan of `{plan.stack}`", "", verdict(plan)]
     for title, found in (
-        ("Why `up` wouldn't begin", listed(plan.refused)),
-        ("Destroys data", _destroys(plan.steps)),
+        ("Why `up` wouldn't begin", _refused(plan)),
+        ("Not tried", listed(plan.untried)),
+        ("Destroys data", listed(plan.destroys)),
         ("Guardrails", _breaches(plan)),
         ("Changed manually", _manual(plan)),
         ("To do", _steps(plan.steps)),
@@ -32,10 +35,17 @@ def page(plan: Plan, parts: Sequence[str] = ()) -> str:
             lines += ["", f"### {title}", "", *body]
     for part in parts:
         lines += ["", part]
-    lines += _texts(plan)
     if plan.warnings:
         lines += ["", *folded(f"{counted(len(plan.warnings), 'note')} of the preview", listed(plan.warnings))]
-    return "\n".join(lines)
+    page, more = "\n".join(lines), []
+    for text in _texts(plan):
+        if len(page) + len(text) < LONGEST:
+            page += f"\n{text}"
+        else:
+            more.append(text)
+    if more:
+        page += f"\n\n{counted(len(more), 'more difference')} of texts: `./vpb plan --stack {plan.stack} --json`."
+    return redaction.redacted(page)
 
 
 def access(found: Sequence[AccessChange], base: str) -> str:
@@ -57,8 +67,10 @@ def verdict(plan: Plan) -> str:
     said = []
     if plan.refused:
         said.append("**the preview failed**")
-    if destroyed := sum(bool(step.destroys) for step in plan.steps):
-        said.append(f"**{counted(destroyed, 'step')} {'destroys' if destroyed == 1 else 'destroy'} data**")
+    if plan.untried:
+        said.append("**not all of it could be tried**")
+    if plan.destroys:
+        said.append(f"**{counted(len(plan.destroys), 'step destroys', 'steps destroy')} data**")
     if errors := sum(each.severity == "error" for each in plan.lint):
         said.append(f"**{counted(errors, 'error')} in migrations**")
     if over := sum(each.over_budget for each in plan.locks):
@@ -74,8 +86,9 @@ def verdict(plan: Plan) -> str:
     return f"{'; '.join(said)}."
 
 
-def _destroys(steps: Sequence[PlannedStep]) -> Iterator[str]:
-    return listed(line for step in steps for line in step.destroys)
+def _refused(plan: Plan) -> Iterator[str]:
+    if plan.refused:
+        yield from (*listed(plan.refused), "", "The preview ended there: what comes after it isn't known.")
 
 
 def _manual(plan: Plan) -> Iterator[str]:
@@ -136,7 +149,10 @@ def _lines(step: PlannedStep) -> str:
 
 
 def _texts(plan: Plan) -> Iterator[str]:
+    """Each text that differs, as a block; then the migrations."""
     yield from markup.manual_texts(plan.manual)
     for step in plan.steps:
         for text in step.texts:
-            yield from markup.difference(f"{step.type} {step.name}: {text.path}", text.before, text.after)
+            yield markup.difference(f"{step.type} {step.name}: {text.path}", text.before, text.after)
+    for path, script in plan.scripts.items():
+        yield markup.block(path, "sql", markup.cut(script.splitlines()))

@@ -4,22 +4,34 @@ import difflib
 import html
 import re
 from collections.abc import Iterable, Iterator, Mapping, Sequence
+from itertools import groupby
 
-from ops.review.manual import ManualChange
+from declared.errors import printable
+from ops.counting import counted
+from ops.review.authors import Change
+from ops.review.manual import ManualChange, ranked
 
 # So many rows of a table, and so many characters of a cell, are shown at once.
 ROWS, CELL = 12, 160
+# So many lines of a difference, and so many facts of one object.
+LINES, MOST = 80, 6
+# What is shown as nothing, and is no part of a name (Unicode, word joiner).
+JOINER = "\u2060"
 # What ends a code span or a row; and what GitHub would take for a person or a tag.
 BREAKS = re.compile(r"[|\r\n]+")
 
 
 def manual_changes(changes: Sequence[ManualChange], since: Mapping[str, str] | None = None) -> Iterator[str]:
-    """A table of what was changed manually.
+    """A table of what was changed manually, a row for each object.
 
     Args:
         since: when what is not recorded was seen first, by object.
     """
-    rows = [f"| {code(each.object)} | {_what(each)} | {_by(each, since or {})} |" for each in changes]
+    rows = []
+    for (thing, by), several in groupby(ranked(changes), key=lambda each: (each.object, _by(each, since or {}))):
+        whats = [_what(each) for each in several]
+        more = [f"and {len(whats) - MOST} more"] if len(whats) > MOST else []
+        rows.append(f"| {code(thing)} | {'<br>'.join([*whats[:MOST], *more])} | {by} |")
     return table("| object | what | by |", rows)
 
 
@@ -35,17 +47,30 @@ def manual_end(changes: Sequence[ManualChange], stack: str) -> str:
 
 def manual_texts(changes: Sequence[ManualChange]) -> Iterator[str]:
     """The texts among them."""
-    for each in changes:
+    for each in ranked(changes):
         if each.was is not None:
-            yield from difference(f"{each.object}: {each.what}", each.was, each.now or "")
+            yield difference(f"{each.object}: {each.what}", each.was, each.now or "")
 
 
-def difference(title: str, before: str, after: str) -> Iterator[str]:
+def difference(title: str, before: str, after: str) -> str:
     """A text that differs, folded, as a difference of its lines."""
     lines = difflib.unified_diff(before.splitlines(), after.splitlines(), n=3, lineterm="")
-    body = [line for line in lines if not line.startswith(("---", "+++", "@@"))]
+    body = cut([line for number, line in enumerate(lines) if number > 1 and not line.startswith("@@")])
+    return block(title, "diff", body)
+
+
+def block(title: str, language: str, lines: Sequence[str]) -> str:
+    """Lines, folded."""
     # There it is HTML: a backslash would be shown.
-    yield from ("", *folded(f"<code>{html.escape(' '.join(title.split()))}</code>", fenced("diff", body)))
+    named = f"<code>{html.escape(printable(' '.join(title.split())))}</code>"
+    return "\n".join(["", *folded(named, fenced(language, lines))])
+
+
+def cut(lines: Sequence[str]) -> list[str]:
+    """The first lines of a text, as they can be shown, and how many there are more."""
+    shown = [printable(line.replace("\t", "    ")) for line in lines[:LINES]]
+    more = len(lines) - LINES
+    return [*shown, f"… {counted(more, 'more line')}"] if more > 0 else shown
 
 
 def _what(each: ManualChange) -> str:
@@ -56,7 +81,12 @@ def _by(each: ManualChange, since: Mapping[str, str]) -> str:
     """The last ones, so that the first of a list is who did it."""
     first = since.get(each.object)
     unknown = f"not recorded; seen since {first[:16].replace('T', ' ')} UTC" if first else "not recorded"
-    return "<br>".join(plain(change.as_text()) for change in each.by) or unknown
+    return "<br>".join(map(_change, each.by)) or unknown
+
+
+def _change(each: Change) -> str:
+    by = f" by {code(each.application)}" if each.application else ""
+    return f"{each.when}, {code(each.login)}{by}: {plain(each.command)}"
 
 
 def fenced(language: str, lines: Sequence[str]) -> Iterator[str]:
@@ -84,7 +114,7 @@ def listed(lines: Iterable[str]) -> Iterator[str]:
 
 def code(text: str, most: int = CELL) -> str:
     """As a code span: what is in it is text, and nobody is called by it."""
-    text = BREAKS.sub(" ", text.replace("`", "'")).strip()
+    text = printable(BREAKS.sub(" ", text.replace("`", "'")).strip())
     return f"`{text if len(text) <= most else f'{text[: most - 1]}…'}`"
 
 
@@ -103,6 +133,8 @@ def plain(text: str, around: str = "") -> str:
         around: what stands for the white space at its ends.
     """
     escaped = text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;")
-    said = re.sub(r"([\\`*_\[\]|@#~])", r"\\\1", " ".join(escaped.split()))
+    said = re.sub(r"([\\`*_\[\]|~])", r"\\\1", " ".join(escaped.split()))
+    # GitHub looks for people, issues and addresses in what is shown, where a backslash is gone.
+    said = re.sub(r"([@#]|:(?=//)|\bGH(?=-\d))", rf"\1{JOINER}", said)
     before, after = (around if end.isspace() else "" for end in (text[:1], text[-1:]))
     return f"{before}{said}{after}"

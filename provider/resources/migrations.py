@@ -134,20 +134,24 @@ class MigrationSet(ObjectKind):
 
         :raises Refused: for what `up` would refuse, so in the preview already
         """
-        gone = was.keys() - new["steps"].keys()
+        gone, more = was.keys() - new["steps"].keys(), new["steps"].keys() - was.keys()
         # Without a checksum in the state: half rolled back, perhaps.
-        if not (gone or "" in was.values()) or has_unknown(new) or self.connections is None:
+        if not (gone or more or "" in was.values()) or has_unknown(new) or self.connections is None:
             return Foreseen()
         order, history = self._order(new), History(new["history"])
         async with self.database.transaction(self.label(new)) as connection:
             if not await history.is_there(connection):
                 return Foreseen()
             recorded = await history.read(connection)
-            files = plan.read_steps(order) if new["steps"].keys() - was.keys() else {}
+            files = plan.read_steps(order) if more else {}
             moved = await find_renames(connection, history, order, recorded, files)
             downs = await history.downs(connection, (gone - moved.keys()) | recorded.half_back)
             plan.refuse_losses(order, downs, recorded.half_back)
-            return Foreseen(moved, await losses.in_words(connection, downs))
+            taken = {step.name for step in moved.values()} | recorded.steps.keys()
+            ups = {name: step.up for name, step in files.items() if name in more and name not in taken}
+            # Before the first migration nothing is there to lose.
+            lost = await losses.ahead(connection, ups) if recorded.steps else {}
+            return Foreseen(moved, await losses.in_words(connection, downs) | lost)
 
     async def _announce(
         self,
@@ -170,7 +174,7 @@ class MigrationSet(ObjectKind):
             if name in applied
             else f"record {name}: it was adopted from this database, it doesn't run"
             if name in foreseen.adopted
-            else f"apply {name}"
+            else f"apply {name}" + foreseen.lost.get(name, "")
             for name in sorted(wanted.keys() - was.keys() - {*moved.values()})
         ]
         if lines:

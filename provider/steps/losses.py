@@ -1,12 +1,12 @@
-"""What rolling a migration back destroys, counted in the database and put into words."""
+"""What applying a migration or rolling it back destroys, counted in the database and put into words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 import psycopg
 from psycopg import sql
 
-from declared.sqldrops import Drop, Names, drops
+from declared.sqldrops import Drop, Names, drops, may_drop
 from provider.connection import Connection, row, rows
 
 # A table that takes longer to count is counted by the planner's estimate.
@@ -73,9 +73,19 @@ async def of(connection: Connection, downs: Mapping[str, str | None], names: Nam
         names: what scripts before them have renamed and made.
     """
     names = names or Names()
+    return await _of(
+        connection, (drop for name in sorted(downs, reverse=True) for drop in drops(downs[name] or "", names))
+    )
+
+
+async def _of(connection: Connection, found_drops: Iterable[Drop], whole: bool = True) -> Loss:
+    """
+    Args:
+        whole: whether each table was there before the scripts; else one that isn't there is none that they lose.
+    """
     found: dict[str, dict[str, Part]] = {"dropped": {}, "emptied": {}, "columns": {}, "changed": {}}
     code = False
-    for drop in (drop for name in sorted(downs, reverse=True) for drop in drops(downs[name] or "", names)):
+    for drop in found_drops:
         dropped = drop.how == "drops"
         kind = {
             "table": "dropped" if dropped else "emptied",
@@ -89,7 +99,7 @@ async def of(connection: Connection, downs: Mapping[str, str | None], names: Nam
             part = await _part(connection, name, table)
             if part:
                 found[kind[drop.kind]].setdefault(name, part)
-            else:
+            elif whole or len(drop.table) == 1:
                 # Only the script's own search path says which table it means, or code of it makes the name.
                 code = True
     gone = found["dropped"]
@@ -104,6 +114,15 @@ async def in_words(connection: Connection, downs: Mapping[str, str | None]) -> d
     names = Names()
     found = {name: await of(connection, {name: downs[name]}, names) for name in sorted(downs, reverse=True)}
     return {name: f": {loss}" if loss else "" for name, loss in found.items()}
+
+
+async def ahead(connection: Connection, ups: Mapping[str, str]) -> dict[str, str]:
+    """The same of up scripts, in the order of their names; what they have made themselves isn't lost."""
+    if not any(may_drop(text) for text in ups.values()):
+        return {}
+    names = Names()
+    found = {name: await _of(connection, drops(ups[name], names), whole=False) for name in sorted(ups)}
+    return {name: f": {loss}" for name, loss in found.items() if loss}
 
 
 async def _tables(connection: Connection, drop: Drop) -> list[tuple[str, str]]:

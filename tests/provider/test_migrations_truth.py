@@ -290,6 +290,28 @@ def test_what_one_way_back_renames_the_next_one_destroys(two):
     assert "roll back 0002_second: this drops 1 table with 7 rows (public.second: 7)" in two.engine.reported()
 
 
+AHEAD = {
+    "drop table public.second;": "drops 1 table with 1,200 rows (public.second: 1,200)",
+    "truncate public.second;": "deletes from 1 table with 1,200 rows (public.second: 1,200)",
+    "alter table public.second rename to s_old; alter table public.s_old drop column id;": (
+        "drops 1 column with 1,200 rows (public.second.id: 1,200)"
+    ),
+    "do $$ begin delete from public.second; end $$;": "runs code that drops or deletes",
+    "set search_path = public; drop table second;": "runs code that drops or deletes",
+    "create table public.third (); drop table public.third; drop table if exists public.never;": "",
+    "alter table public.second add column more text;": "",
+}
+
+
+@pytest.mark.parametrize("up", list(AHEAD))
+def test_a_migration_says_in_words_what_applying_it_destroys(two, up):
+    thing = two.up()
+    two.world.sql("insert into public.second select generate_series(1, 1200)")
+    two.write("0003_third", up, "select 1;")
+    two.engine.diff(thing, two.declared())
+    assert two.engine.reported() == [f"apply 0003_third{f': this {AHEAD[up]}' if AHEAD[up] else ''}"]
+
+
 def test_with_the_state_lost_the_preview_says_what_is_left_to_do(two):
     two.up()
     two.table("0003_third")

@@ -7,7 +7,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
-from urllib.parse import parse_qs, urlsplit
+from urllib.parse import parse_qs, unquote, urlsplit
 
 TOKEN = "ghs_of-this-job"
 REPOSITORY = "team/database"
@@ -20,6 +20,8 @@ class FakeGitHub:
 
     comments: list[dict[str, Any]] = field(default_factory=list)
     issues: list[dict[str, Any]] = field(default_factory=list)
+    labels: list[str] = field(default_factory=list)
+    """Of each pull request."""
     rights: set[str] = field(default_factory=lambda: {"pull-requests", "issues"})
     asked: list[str] = field(default_factory=list)
     url: str = ""
@@ -49,7 +51,7 @@ def running() -> Iterator[FakeGitHub]:
         def do_GET(self) -> None:
             self._answer()
 
-        do_POST = do_PATCH = do_GET
+        do_POST = do_PATCH = do_DELETE = do_GET
 
         def _answer(self) -> None:
             path, query = urlsplit(self.path).path, parse_qs(urlsplit(self.path).query)
@@ -87,11 +89,17 @@ def _handled(
         return 401, {"message": "Bad credentials"}
     parts = path.removeprefix(f"/repos/{REPOSITORY}/").split("/")
     comments = parts[-1] == "comments" or parts[1:2] == ["comments"]
-    right = "pull-requests" if comments else "issues"
+    labels = parts[2:3] == ["labels"]
+    right = "pull-requests" if comments or labels else "issues"
     if not path.startswith(f"/repos/{REPOSITORY}/"):
         return 404, {"message": "Not Found"}
     if method != "GET" and right not in fake.rights:
         return 403, {"message": "Resource not accessible by integration"}
+    if labels and method == "DELETE":
+        fake.labels.remove(unquote(parts[3]))
+        return 200, []
+    if labels:
+        return 200, [{"name": name} for name in fake.labels]
     # The documented limit of a body.
     if len(body.get("body", "")) > 65_536:
         return 422, {"message": "Validation Failed"}

@@ -74,12 +74,18 @@ def test_an_issue_opens_is_brought_up_to_date_and_closes(
     ]
 
 
+def test_a_report_is_cut_where_no_block_is_open(github: FakeGitHub, report: Path) -> None:
+    report.write_text("first\n<details><summary>a</summary>\n\n```diff\n" + "+line\n" * 20_000 + "```\n\n</details>\n")
+    assert comment(report) == 0
+    assert github.comments[-1]["body"].startswith(f"{MARK}\nfirst\n\n\n… cut off")
+
+
 def test_a_report_that_is_too_long_is_cut_and_says_so(github: FakeGitHub, report: Path) -> None:
     report.write_text("x" * 70_000)
     assert comment(report) == 0
     (found,) = github.comments
     assert len(found["body"]) == 65_536
-    assert found["body"].endswith("The whole report is in the job's log.")
+    assert found["body"].endswith("The whole report is in the summary of the job's run.")
 
 
 def test_what_github_refuses_is_a_line_that_says_what_the_job_needs(

@@ -1,21 +1,24 @@
 """A plan says each fact once, what destroys data first, and is text wherever its words come from."""
 
+import json
 import re
 from dataclasses import replace
 from typing import Any
 
 import pytest
 
-from ops import progress
-from ops.review import manual, markdown, markup, plan
+from ops import drift, progress
+from ops.review import manual, markdown, markup, reading
 from ops.review.authors import Change
 from ops.review.forecast.model import Lock, StatementForecast
 from ops.review.lint import Finding
-from run.events import Found, LongValue, Message, ResourceOutcome, Summary
+from ops.review.model import Breach
+from run import events
+from run.events import LongValue, Message, Refreshed, ResourceOutcome, Summary
 
 STRAY = "row security of public.notes: manually, [stray] was added"
 USING = "policy notes_select on public.notes: using was changed manually from 'owner_id = me()\nor shared' to 'true'"
-ROLLBACK = "roll back 0041_tags\nmigration 0041_tags: this drops table public.tags and its 12 rows"
+ROLLBACK = "roll back 0041_tags\nmigration 0041_tags: this drops 1 table with 12 rows (public.tags: 12)"
 BY = Change("2026-11-30T05:12:09+00:00", "eve", "psql", "10.0.0.7", "CREATE POLICY", "policy", "stray on public.notes")
 LONG = LongValue("using", "a\nb", "a\nc")
 
@@ -29,8 +32,8 @@ def made(*events: Any, status: int = 0) -> progress.Report:
                 report._say(text, severity, resource)
             case ResourceOutcome():
                 report.outcomes.append(event)
-            case Found():
-                report.found.append(event)
+            case Refreshed():
+                report.refreshed[event.resource] = event
             case Summary():
                 report.summary = event
     report.status = status
@@ -58,7 +61,7 @@ LOADED = made(
 
 
 def test_what_was_done_manually_is_no_step_and_has_its_author() -> None:
-    found = plan.read("dev", LOADED, [BY])
+    found = reading.read("dev", LOADED, [BY])
     assert [(each.object, each.what, each.was, each.now, each.by) for each in found.manual] == [
         ("row security of public.notes", "[stray] was added", None, None, [BY]),
         ("policy notes_select on public.notes", "using was changed", "owner_id = me()\nor shared", "true", []),
@@ -71,7 +74,7 @@ def test_what_was_done_manually_is_no_step_and_has_its_author() -> None:
     ]
     assert [step.destroys for step in found.steps] == [
         ["Bucket storage-old is deleted"],
-        ["migration 0041_tags: this drops table public.tags and its 12 rows"],
+        ["migration 0041_tags: this drops 1 table with 12 rows (public.tags: 12)"],
         [],
         [],
     ]
@@ -79,7 +82,7 @@ def test_what_was_done_manually_is_no_step_and_has_its_author() -> None:
 
 
 def test_the_page() -> None:
-    assert markdown.page(plan.read("dev", LOADED, [BY])).splitlines() == [
+    assert markdown.page(reading.read("dev", LOADED, [BY])).splitlines() == [
         "## Plan of `dev`",
         "",
         "**2 steps destroy data**; **2 changed manually**; 1 to delete, 2 to update, 1 to create.",
@@ -87,13 +90,14 @@ def test_the_page() -> None:
         "### Destroys data",
         "",
         "- `Bucket storage-old is deleted`",
-        "- `migration 0041_tags: this drops table public.tags and its 12 rows`",
+        "- `migration 0041_tags: this drops 1 table with 12 rows (public.tags: 12)`",
         "",
         "### Changed manually",
         "",
         "| object | what | by |",
         "|---|---|---|",
-        "| `row security of public.notes` | `[stray] was added` | 2026-11-30 05:12 UTC, eve by psql: CREATE POLICY |",
+        "| `row security of public.notes` | `[stray] was added` | 2026-11-30 05:12 UTC, "
+        "`eve` by `psql`: CREATE POLICY |",
         "| `policy notes_select on public.notes` | `using was changed`, see below | not recorded |",
         "",
         "`./vpb up --stack dev` puts the declared ones back.",
@@ -104,7 +108,7 @@ def test_the_page() -> None:
         "|---|---|---|",
         "| - delete | Bucket `storage-old` |  |",
         "| ~ update | MigrationSet `structure-migrations` | `roll back 0041_tags`<br>"
-        "`migration 0041_tags: this drops table public.tags and its 12 rows` |",
+        "`migration 0041_tags: this drops 1 table with 12 rows (public.tags: 12)` |",
         "| ~ update | Policy `access-p` | `using` |",
         "| + create | Grants `access-table-public.more` |  |",
         "",
@@ -131,13 +135,13 @@ def test_the_page() -> None:
 
 
 def test_nothing_to_say_is_said_in_a_line() -> None:
-    found = plan.read("dev", made(Summary(1, {"same": 400})), [])
+    found = reading.read("dev", made(Summary(1, {"same": 400})), [])
     assert found.empty
     assert markdown.page(found) == ("## Plan of `dev`\n\nUp to date: nothing to do, and nothing was changed manually.")
 
 
 def test_a_preview_that_failed_says_why_and_that_up_would_not_begin() -> None:
-    found = plan.read("dev", made(Message("migration 0041: line 3: syntax error", "error", "x"), status=1), [])
+    found = reading.read("dev", made(Message("migration 0041: line 3: syntax error", "error", "x"), status=1), [])
     text = markdown.page(found)
     assert "**the preview failed**" in text
     assert "### Why `up` wouldn't begin\n\n- `migration 0041: line 3: syntax error`" in text
@@ -145,13 +149,16 @@ def test_a_preview_that_failed_says_why_and_that_up_would_not_begin() -> None:
 
 def test_beyond_a_screen_the_rest_is_folded_and_nothing_is_left_out() -> None:
     many = [outcome("create", "pg:index:Policy", f"access-p{number}") for number in range(40)]
-    text = markdown.page(plan.read("dev", made(*many), []))
+    text = markdown.page(reading.read("dev", made(*many), []))
     shown, _, folded = text.partition("<details>")
     assert (shown.count("| + create |"), folded.count("| + create |")) == (markup.ROWS, 40 - markup.ROWS)
     assert "<summary>28 more</summary>" in text
 
 
-@pytest.mark.parametrize("odd", ["a`b", "a|b", "a\nb", "```", "</details>", "@team", "<script>"])
+@pytest.mark.parametrize(
+    "odd",
+    ["a`b", "a|b", "a\nb", "```", "</details>", "@team", "#12", "http://evil.example", "<script>", "\x1b[31m\u202e"],
+)
 def test_a_name_from_the_database_stays_text(odd: str) -> None:
     change = Change("2026-11-30T05:12:09+00:00", odd, odd, None, "CREATE POLICY", "policy", "stray on public.notes")
     events = (
@@ -163,13 +170,14 @@ def test_a_name_from_the_database_stays_text(odd: str) -> None:
             "access-p",
         ),
     )
-    lines = markdown.page(plan.read("dev", made(*events), [change])).splitlines()
+    lines = markdown.page(reading.read("dev", made(*events), [change])).splitlines()
     # Outside of code spans and of the block that shows the difference.
     fence = next(number for number, line in enumerate(lines) if line.endswith("diff"))
     shown = "\n".join(lines[:fence])
     outside = re.sub("<code>.*?</code>", "", "".join(shown.split("`")[::2]))
     assert "<script>" not in "".join(shown.split("`")[::2])
-    assert "@team" not in outside.replace("\\@", "")
+    assert not re.search("@team|#12|://", outside)
+    assert not {"\x1b", "\u202e"} & {*"".join(lines)}
     assert outside.count("</details>") == 0
     rows = [line for line in lines[:fence] if line.startswith("| `")]
     assert [line.replace("\\|", "").count("|") for line in rows] == [4, 4]
@@ -178,7 +186,7 @@ def test_a_name_from_the_database_stays_text(odd: str) -> None:
 
 
 JUDGED = replace(
-    plan.read("dev", made(outcome("update", "pg:index:MigrationSet", "structure-migrations")), []),
+    reading.read("dev", made(outcome("update", "pg:index:MigrationSet", "structure-migrations")), []),
     lint=[
         Finding(
             "sql/migrations/0041_a.up.sql",
@@ -211,27 +219,73 @@ def test_what_migrations_break_and_lock_stands_in_the_verdict_and_in_tables() ->
     assert locked.endswith(" | in a migration of its own |")
 
 
+def changed(kind: str, name: str, was: dict[str, Any], there: dict[str, Any] | None, now: dict[str, Any]) -> list[Any]:
+    """The events of a resource: what was declared last, what is there (None: it is gone), what is declared now."""
+    paths = tuple(sorted(each for each in was | now if was.get(each) != (there or {}).get(each)))
+    differing, texts = events.differences(was, there, paths) if there is not None else ((), ())
+    found = Refreshed(kind, name, there is None, differing, texts, was, there or {})
+    if there is None:
+        return [found, outcome("create", kind, name, inputs=now)]
+    paths = tuple(sorted(each for each in there | now if there.get(each) != now.get(each)))
+    differing, texts = events.differences(there, now, paths)
+    step = outcome("update", kind, name, differences=differing, texts=texts, inputs=now, paths=paths)
+    return [found, step] if paths else [found]
+
+
 def test_what_was_changed_at_aws_is_a_manual_change_as_far_as_up_undoes_it() -> None:
-    versions = "aws:s3/bucketVersioning:BucketVersioning"
-    found = plan.read(
+    found = reading.read(
         "dev",
         made(
-            Found(versions, "storage-versions", False, ('status: "Enabled" → "Suspended"', "mfa: 1 → 2")),
-            outcome("update", versions, "storage-versions", differences=('status: "Suspended" → "Enabled"',)),
-            Found("aws:s3/bucketPolicy:BucketPolicy", "storage-tls", True),
-            outcome("create", "aws:s3/bucketPolicy:BucketPolicy", "storage-tls"),
-            Found("aws:sns/topic:Topic", "alarms-topic", False, ("policy",)),
-            Found("aws:s3/bucket:Bucket", "storage-files", False, ("tags",)),
-            outcome("update", "aws:s3/bucket:Bucket", "storage-files", differences=("forceDestroy", "tags")),
+            *changed("aws:s3/bucketVersioning:BucketVersioning", "versions", {"s": "On"}, {"s": "Off"}, {"s": "On"}),
+            *changed("aws:s3/bucketPolicy:BucketPolicy", "tls", {"policy": "{}"}, None, {"policy": "{}"}),
+            # What the server has computed, `up` leaves as it is.
+            Refreshed("aws:sns/topic:Topic", "topic", False, ("policy",)),
+            *changed(
+                "aws:s3/bucket:Bucket", "files", {"tags": "a", "f": 1}, {"tags": "b", "f": 1}, {"tags": "a", "f": 2}
+            ),
         ),
         [],
     )
     assert [(each.object, each.what) for each in found.manual] == [
-        ("BucketVersioning storage-versions", 'status: "Enabled" → "Suspended"'),
-        ("BucketPolicy storage-tls", "is gone"),
-        ("Bucket storage-files", "tags"),
+        ("BucketVersioning versions", 's: "On" → "Off"'),
+        ("BucketPolicy tls", "is gone"),
+        ("Bucket files", 'tags: "a" → "b"'),
     ]
-    assert [(step.name, step.lines) for step in found.steps] == [("storage-files", ["forceDestroy"])]
+    assert [(step.name, step.lines) for step in found.steps] == [("files", ["f: 1 → 2"])]
+
+
+def test_what_is_declared_otherwise_is_seen_beside_what_somebody_did_to_the_same_object() -> None:
+    """Else a manual change of an object would hide what the pull request does to it."""
+    policy, now = "pg:index:Policy", "true " * 20
+    found = reading.read(
+        "dev",
+        made(
+            *changed(
+                policy, "access-p", {"using": "mine()", "check": "a"}, {"using": "false", "check": "a"}, {"using": now}
+            ),
+            Message("policy p on t: using was changed manually from 'mine()' to 'false'", "info", "access-p"),
+            *changed(policy, "access-q", {"using": "mine()"}, {"using": "false"}, {"using": "mine()"}),
+            Message("policy q on t: using was changed manually from 'mine()' to 'false'", "info", "access-q"),
+        ),
+        [],
+    )
+    assert [each.object for each in found.manual] == ["policy p on t", "policy q on t"]
+    assert [(step.name, step.lines) for step in found.steps] == [("access-p", ['check: "a" → nothing', "using"])]
+    assert found.steps[0].texts == [LongValue("using", "mine()", now)], "beside what was declared, not what is there"
+
+
+def test_what_is_made_is_shown_with_what_is_in_it() -> None:
+    step = outcome("create", "pg:index:Policy", "p", inputs={"using": "true", "roles": ["anon"], "__defaults": []})
+    assert reading.read("dev", made(step), []).steps[0].lines == ['roles: ["anon"]', 'using: "true"']
+    many = [replace(step, resource=f"p{number}") for number in range(reading.FEW + 1)]
+    assert {tuple(each.lines) for each in reading.read("dev", made(*many), []).steps} == {()}, "not of a first run"
+
+
+def test_what_could_not_be_tried_is_in_the_first_line() -> None:
+    said = "apply 0041_a\nnothing more is tried before `up`: 0041_a.up.sql:3 says `reset role`, which may reach beyond"
+    found = reading.read("dev", made(outcome("update", "pg:index:MigrationSet", "m"), Message(said, "info", "m")), [])
+    assert found.untried == ["0041_a.up.sql:3 says `reset role`, which may reach beyond"]
+    assert markdown.page(found).splitlines()[2] == "**not all of it could be tried**; 1 to update."
 
 
 @pytest.mark.parametrize(
@@ -259,8 +313,8 @@ def test_each_manual_change_has_its_object_and_what_is_otherwise(text: str, obje
 
 
 def test_what_guardrails_refuse_stands_before_what_is_to_do() -> None:
-    breach = plan.Breach("bucket-public", "high", "storage-audio", "it is public", "anybody reads", "make it private")
-    found = replace(plan.read("dev", made(Summary(1, {})), []), breaches=[breach])
+    breach = Breach("bucket-public", "high", "storage-audio", "it is public", "anybody reads", "make it private")
+    found = replace(reading.read("dev", made(Summary(1, {})), []), breaches=[breach])
     assert not found.empty
     assert markdown.page(found).splitlines()[2:] == [
         "**1 breach of guardrails**.",
@@ -271,3 +325,44 @@ def test_what_guardrails_refuse_stands_before_what_is_to_do() -> None:
         "|---|---|---|---|",
         "| **high** | `storage-audio` | `it is public` | anybody reads; make it private (`bucket-public`) |",
     ]
+
+
+def test_what_is_of_one_object_is_one_row_and_who_reaches_what_comes_first() -> None:
+    trigger = "table t: trigger {} was changed manually from '{} on t' to '{} on t (disabled)'"
+    names = [f"a{number}_{'long' * 12}" for number in range(8)]
+    lines = [trigger.format(name, name, name) for name in names]
+    events_ = [outcome("update", drift.SNAPSHOT, "s"), *(Message(line, "info", "s") for line in lines)]
+    role = Message("role anon: bypassrls was changed manually from False to True", "info", "r")
+    page = markdown.page(reading.read("dev", made(*events_, outcome("update", "pg:index:Role", "r"), role), []))
+    rows = [line for line in page.splitlines() if line.startswith("| `")]
+    assert [row.split("`")[1] for row in rows] == ["role anon", "table t"]
+    assert f"`trigger {names[0]} was changed: nothing → (disabled)`<br>" in rows[1]
+    assert "<br>and 2 more |" in rows[1]
+
+
+@pytest.mark.parametrize(
+    "secret",
+    [
+        f"ghp_{'a1' * 18}",
+        "AKIAIOSFODNN7EXAMPLE",
+        f"sk_live_{'a1' * 12}",
+        "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
+        "postgresql://app:hunter2@db.example.org/app",
+        "alter role x password 'hunter2hunter2'",
+        "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\n-----END PRIVATE KEY-----",
+    ],
+)
+def test_what_looks_like_a_secret_is_not_shown(secret: str) -> None:
+    text = f"policy p on t: using was changed manually from 'a' to '{secret} {'more ' * 30}'"
+    found = reading.read("dev", made(outcome("update", "pg:index:Policy", "p"), Message(text, "info", "p")), [])
+    for shown in (markdown.page(found), json.dumps(json.loads(found.as_json()))):
+        assert "[secret]" in shown
+        assert not re.search("hunter2|ghp_a|FODNN7|sk_live_a|c2lnbmF|MIIEv", shown)
+
+
+def test_a_page_has_room_in_a_comment_and_says_what_it_leaves_out() -> None:
+    texts = tuple(LongValue(f"p{number}", "a", "\n".join(["word " * 20] * 70)) for number in range(20))
+    page = markdown.page(reading.read("dev", made(outcome("update", "pg:index:Policy", "p", texts=texts)), []))
+    assert len(page) < 50_000
+    assert page.endswith("more differences of texts: `./vpb plan --stack dev --json`.")
+    assert page.count("<details>") == page.count("</details>")

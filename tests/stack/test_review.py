@@ -62,7 +62,7 @@ def edited(folder: Path) -> Iterator[None]:
             path.unlink()
 
 
-def test_the_comment_of_a_pull_request_that_does_harm(dev: Scratch) -> None:
+def test_the_comment_of_a_pull_request_that_does_harm(dev: Scratch, tmp_path: Path) -> None:
     """A column added wrongly, a row policy weakened, a bucket made public, an index dropped; a grant made manually."""
     # A test before may have left something that it watched.
     succeeded(dev.up())
@@ -74,7 +74,8 @@ def test_the_comment_of_a_pull_request_that_does_harm(dev: Scratch) -> None:
     finally:
         dev.sql("revoke delete on public.projects from anon")
     assert run.status == 2, run.output
-    assert shown(run.output) == GOLDEN.read_text()
+    (tmp_path / GOLDEN.name).write_text(shown(run.output))
+    assert (tmp_path / GOLDEN.name).read_text() == GOLDEN.read_text()
 
 
 def shown(output: str) -> str:
@@ -83,4 +84,5 @@ def shown(output: str) -> str:
     page = re.sub(r"\d{4}-\d\d-\d\d \d\d:\d\d UTC", "2026-11-30 05:12 UTC", page)
     page = re.sub(r"in use: [\d,]+ times?, last on [\d-]+", "in use: 3 times, last on 2026-11-30", page)
     page = re.sub(r" \([\d,]+ rows, [\d.,]+ MiB\)", "", page)
-    return re.sub(r"\d{4}_heading", "NNNN_heading", page).strip() + "\n"
+    page = re.sub(r'"[A-Z0-9]{12,}"', '"K1"', page)
+    return re.sub(r"\b\d{4}(?=_heading| heading)", "NNNN", page).strip() + "\n"

@@ -92,11 +92,11 @@ async def _watched(
     found: list[Watched] = []
     why = ""
     for folder in folders:
-        scripts = [(f"{folder.folder}/{step.name}.up.sql", step.up) for step in steps[folder.folder]]
-        if not why:
-            async with await asked.database.session() as session:
-                why = await serverwide.cannot_be_tried(session, f"migrations {folder.folder}", folder.role, scripts)
         for step in steps[folder.folder]:
+            if not why:
+                scripts = [(f"{folder.folder}/{step.name}.up.sql", step.up)]
+                async with await asked.database.session() as session:
+                    why = await serverwide.cannot_be_tried(session, f"migrations {folder.folder}", folder.role, scripts)
             if not why:
                 await asked.reporter.status(f"trying {step.name}")
                 try:
