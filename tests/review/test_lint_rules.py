@@ -151,6 +151,7 @@ CASES: dict[str, set[str]] = {
     "delete from public.notes as n using public.projects as p where p.id = n.project_id;": set(),
     "with gone as (delete from public.notes where true returning id) select count(*) from gone;": {"all-rows-changed"},
     "create temporary table t as select 1 as a; update t set a = 2; lock table t; truncate t; drop table t;": set(),
+    "explain analyze delete from public.notes;": {"all-rows-changed"},
     "truncate public.notes;": {"rows-truncated"},
     alter("set unlogged"): {"unlogged-table"},
     alter("set logged"): {"table-written-again"},

@@ -229,6 +229,13 @@ def test_what_is_excepted_is_listed_with_its_reason(checkout):
     assert last == "nothing found"
 
 
+def test_squawk_reads_the_statements_of_a_block_too(checkout):
+    block = "do $$\nbegin\n    alter table public.projects\n    drop column spare;\nend\n$$;"
+    (said,) = found(checkout, f"select 1;\n{block}")
+    assert (said.rule, said.line) == ("ban-drop-column", 9)
+    assert found(checkout, f"-- Lint: allow ban-drop-column: nobody has it.\n{block}") == []
+
+
 def test_on_a_partitioned_table_the_way_is_another_one(checkout):
     index = f"create index i on public.days (id);{alter('add foreign key (id) references public.notes (id)', 'days')}"
     said = {each.rule: each.instead for each in found(checkout, index)}

@@ -126,7 +126,9 @@ def within(change: Change) -> Iterator[Change]:
             first = change.line + change.text.count("\n", 0, max(change.text.find(body), 0)) - 1
             for line, text in run.statements:
                 for node in parsed(text):
-                    yield Change(change.path, first + line, text.strip(), "", node)
+                    yield Change(change.path, first + line, text.strip(), "", node, is_in_block=True)
+        case "ExplainStmt" | "PrepareStmt":
+            yield Change(change.path, change.line, change.text, "", change.node.query)
         case "CreateSchemaStmt":
             for node in change.node.schemaElts or ():
                 if (relation := getattr(node, "relation", None)) and not relation.schemaname:

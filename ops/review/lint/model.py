@@ -55,6 +55,8 @@ class Change:
     text: str
     comment: str
     node: Any
+    is_in_block: bool = False
+    """Whether it stands in a `do` block."""
 
     @property
     def beginning(self) -> str:

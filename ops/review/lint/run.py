@@ -54,6 +54,12 @@ class File:
     """The lines of drops that take nothing away that anybody uses."""
 
     @property
+    def every(self) -> list[Change]:
+        """Also those that can't be parsed."""
+        unread = [change for change in self.changes if change.node is None]
+        return sorted([*unread, *self.judged], key=lambda each: each.line)
+
+    @property
     def is_up(self) -> bool:
         return self.path.name.endswith(UP)
 
@@ -124,7 +130,7 @@ def _of_squawk(
     every = {name for file in files for name in file.made}
     fresh = {each.path: each.made if apart else every for each in files}
     spared = {(sqlfiles.location(file.path), line) for file in files for line in file.spared}
-    for each in squawk.found({file.path: file.changes for file in files}, fresh, structure.is_partitioned):
+    for each in squawk.found({file.path: file.every for file in files}, fresh, structure.is_partitioned):
         where = (each.file, each.line)
         if not (each.rule in squawk.MAY_BREAK and where in said) and not (each.rule in DROPS and where in spared):
             yield each

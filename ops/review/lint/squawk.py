@@ -69,7 +69,7 @@ def found(
     """What squawk says, without what our own rules answer.
 
     Args:
-        files: the statements of each.
+        files: the statements of each, with those within them.
         fresh: for each file, the tables without rows, by schema and name.
         partitioned: whether something is a partitioned table, or an index of one.
 
@@ -77,7 +77,7 @@ def found(
     """
     made: list[Finding] = []
     wrong: list[Change] = []
-    for each in _answer(list(files)):
+    for each in _answer(files):
         path: Path = each["file"]
         # It counts lines from 0.
         line, rule = each["line"] + 1, each["rule_name"]
@@ -109,16 +109,20 @@ def knows(rule: str) -> bool:
     return _run("--exclude", rule, "--version").returncode == 0
 
 
-def _answer(paths: Sequence[Path]) -> list[dict[str, Any]]:
-    """What squawk says of some files, whatever they except."""
+def _answer(files: Mapping[Path, Sequence[Change]]) -> list[dict[str, Any]]:
+    """What squawk says of some files, whatever they except, and of the statements in their `do` blocks."""
     with tempfile.TemporaryDirectory() as folder:
         named: dict[str, Path] = {}
-        for number, path in enumerate(paths):
+        for number, (path, changes) in enumerate(files.items()):
             text = path.read_bytes()
             without = Path(folder, f"{number}.sql") if IGNORE.encode() in text else path
             if without is not path:
                 without.write_bytes(text.replace(IGNORE.encode(), IGNORE.replace("-", "_").encode()))
             named[str(without)] = path
+            if blocks := [each for each in changes if each.is_in_block]:
+                within = Path(folder, f"{number}.within.sql")
+                within.write_text(_on_their_lines(blocks))
+                named[str(within)] = path
         done = _run("--config", str(SETTINGS), "--reporter", "json", *named)
     try:
         answer: list[dict[str, Any]] = json.loads(done.stdout) if done.stdout.strip() else []
@@ -127,6 +131,14 @@ def _answer(paths: Sequence[Path]) -> list[dict[str, Any]]:
     if done.returncode not in (0, 1) or (done.returncode and not answer):
         raise CommandError(f"squawk: {' '.join(done.stderr.split()) or f'ended with status {done.returncode}'}")
     return [{**each, "file": named[each["file"]]} for each in answer]
+
+
+def _on_their_lines(changes: Sequence[Change]) -> str:
+    """A text in which each statement begins on the line that it has in its file."""
+    text = ""
+    for change in changes:
+        text += "\n" * max(change.line - 1 - text.count("\n"), 0) + change.text.replace(IGNORE, "") + "; "
+    return f"{text}\n"
 
 
 def _run(*words: str) -> subprocess.CompletedProcess[str]:
