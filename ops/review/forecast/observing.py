@@ -18,8 +18,8 @@ select c.oid::bigint as oid, pg_catalog.format('%%I.%%I', n.nspname, c.relname) 
        pg_catalog.pg_relation_filenode(c.oid)::bigint as file, pg_catalog.pg_stat_get_xact_numscans(c.oid) as scans,
        i.indrelid::bigint as table, m.amname::text as method,
        exists (select from pg_catalog.pg_attribute a where i.indexrelid = a.attrelid and a.attlen = -1) as texts,
-       case when c.relkind in ('r', 'p') then pg_catalog.pg_partition_root(c.oid)::oid::bigint end as root,
-       exists (select from pg_catalog.pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal
+       case when c.relispartition or c.relkind = 'p' then pg_catalog.pg_partition_root(c.oid)::oid::bigint end as root,
+       c.relhastriggers and exists (select from pg_catalog.pg_trigger t where t.tgrelid = c.oid and not t.tgisinternal
                 and t.tgenabled <> 'D' and t.tgtype & 1 = 1) as triggers
   from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
   left join pg_catalog.pg_index i on i.indexrelid = c.oid left join pg_catalog.pg_am m on m.oid = c.relam
