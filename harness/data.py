@@ -140,7 +140,7 @@ STATEMENTS: dict[str, str] = {
         select id, (array['text', 'instruction', 'example', 'variable'])[1 + (n + i) % 4],
             'Part ' || i, 300 * i, 100, private.place_at(50000000 + i), jsonb_build_object('text', md5(n::text)),
             made_at, made_at
-        from pg_temp.made_projects, generate_series(1, 1 + n % 5) as i
+        from pg_temp.made_projects, generate_series(1, 1 + n % (2 * {components} - 1)) as i
     """,
     "audio_recordings": """
         insert into public.audio_recordings (
@@ -269,12 +269,15 @@ def people(projects: int) -> int:
     return max(50, projects // 20)
 
 
-def generate(connection: Connection, projects: int, seed: int = 1) -> Iterator[str]:
+def generate(connection: Connection, projects: int, seed: int = 1, components: int = 3) -> Iterator[str]:
     """Fill a database that has our schema and no rows, as superuser; the name of each table as it is done.
 
     Triggers and foreign keys are off meanwhile: the rows fit each other by construction.
+
+    Args:
+        components: how many of a project, on average.
     """
-    size = {"projects": projects, "people": people(projects), "seed": seed}
+    size = {"projects": projects, "people": people(projects), "seed": seed, "components": components}
     vocabulary = "array['" + "', '".join([*COMMON.split(), *(f"word{number}" for number in range(1200))]) + "']"
     with connection.transaction():
         connection.execute("set local search_path = ''; set local session_replication_role = replica")

@@ -1,5 +1,6 @@
 """The workflows: two linters have nothing to say, and what their steps run does at GitHub what it is to do."""
 
+import json
 import os
 import re
 import subprocess
@@ -24,6 +25,7 @@ VPB = """#!/bin/sh
 case "$1" in
   plan|drift|guardrails|audit) echo "$@" >> asked; printf '%s' "$REPORT"; exit "$STATUS" ;;
   access) echo "$@" >> asked; printf 'who reaches more'; exit "$STATUS" ;;
+  branch) echo "$@" >> asked; printf '%s' "$REPORT"; exit "$STATUS" ;;
 esac
 PYTHONPATH={checkout}:{checkout}/clients/python exec {python} -m ops "$@"
 """
@@ -211,3 +213,83 @@ def test_wider_access_is_red_until_a_label_allows_it(tmp_path: Path, github: Fak
     assert ran(tmp_path, github, "preview", "access", 2, "more", BASE="abc", ALLOWED="") == 2
     assert ran(tmp_path, github, "preview", "access", 0, "more", BASE="abc", ALLOWED="1") == 0
     assert (tmp_path / "asked").read_text().splitlines() == ["access --base abc", "access --base abc --allow"]
+
+
+def test_a_preview_environment_is_reported_in_one_comment(tmp_path: Path, github: FakeGitHub) -> None:
+    reports = tmp_path / "reports" / "environment"
+    about = {"NUMBER": "7", "HEAD": "def"}
+
+    def pushed(status: int, report: str) -> int:
+        done = ran(tmp_path, github, "preview-environment", "environment", status, report, SOURCE="staging", **about)
+        reports.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "environment.md").rename(reports / "environment.md")
+        assert ran(tmp_path, github, "preview-environment", "comment", 0, "", **about) == 0
+        return done
+
+    assert [pushed(0, "first"), pushed(2, "it found something")] == [0, 2]
+    assert [(each["on"], each["body"]) for each in github.comments] == [
+        (7, "<!-- vpb preview-environment -->\nit found something\n\nOf commit def.\n")
+    ]
+    assert pushed(1, "") == 1
+    assert "pr-7`\n\n**There is none: its log says why.**\n\nOf commit def." in github.comments[0]["body"]
+    (reports / "environment.md").unlink()
+    assert ran(tmp_path, github, "preview-environment", "comment", 0, "", **about) == 0
+    assert "**There is none: the job failed.**\n\nOf commit def." in github.comments[0]["body"]
+    assert len(github.comments) == 1
+    assert (tmp_path / "asked").read_text().splitlines() == ["branch test pr-7 --from staging"] * 3
+    assert "first" in (tmp_path / "summary.md").read_text()
+
+
+def test_a_closed_pull_request_takes_its_own_environment_away(tmp_path: Path, github: FakeGitHub) -> None:
+    def closed(there: str) -> list[str]:
+        (tmp_path / "asked").unlink(missing_ok=True)
+        listed = json.dumps({"branches": [{"stack": there}]}, indent=2)
+        assert ran(tmp_path, github, "preview-environment", "end", 0, listed, NUMBER="7") == 0
+        return (tmp_path / "asked").read_text().splitlines()
+
+    assert closed("pr-7") == ["branch list --json", "branch drop pr-7"]
+    assert closed("pr-77") == ["branch list --json"]
+
+
+def test_the_night_keeps_what_is_of_an_open_pull_request(tmp_path: Path, github: FakeGitHub) -> None:
+    def night(*numbers: int, status: int = 0) -> tuple[int, list[str]]:
+        (tmp_path / "asked").unlink(missing_ok=True)
+        github.pulls[:] = [{"number": number, "state": "open"} for number in numbers] + [
+            {"number": 3, "state": "closed"}
+        ]
+        done = ran(tmp_path, github, "preview-environment", "night", status, "")
+        asked = tmp_path / "asked"
+        return done, asked.read_text().splitlines() if asked.exists() else []
+
+    assert night(9, 7) == (0, ["branch sweep --older 0h --keep pr-7 --keep pr-9 --remove"])
+    assert night() == (0, ["branch sweep --older 0h --remove"])
+    assert night(7, status=1)[0] == 1
+    github.redirects = "http://127.0.0.1:1"
+    assert night(7) == (1, []), "not knowing which are open removes none"
+
+
+def test_a_pull_request_gets_no_credentials_for_its_environment_and_writes_no_comment() -> None:
+    jobs = read("preview-environment")["jobs"]
+    for name in ("environment", "end"):
+        assert "github.event.pull_request.head.repo.full_name == github.repository" in jobs[name]["if"]
+        assert "permissions" not in jobs[name]
+        assert not any("aws-actions" in each.get("uses", "") for each in jobs[name]["steps"])
+        assert "github.token" not in str(jobs[name])
+    assert "github.event_name != 'pull_request'" in jobs["night"]["if"]
+    assert "secrets" not in (FOLDER / "preview-environment.yml").read_text()
+    refs = {name: _checkout(job)["with"].get("ref") for name, job in jobs.items()}
+    assert refs == {
+        "environment": None,
+        "comment": "${{ github.event.pull_request.base.sha }}",
+        "end": "${{ github.event.repository.default_branch }}",
+        "night": None,
+    }
+    for name in ("environment", "end", "night"):
+        # The environments lie in the checkout.
+        assert _checkout(jobs[name])["with"]["clean"] is False
+        assert jobs[name]["runs-on"] == ["self-hosted", "preview"]
+
+
+def _checkout(job: dict[str, Any]) -> dict[str, Any]:
+    (found,) = (each for each in job["steps"] if "checkout" in each.get("uses", ""))
+    return dict(found)

@@ -109,6 +109,18 @@ def issue(
     print(at.issue(name, title, _read(file)) if file else at.close(name))
 
 
+@github.command("open", epilog="Example: ./vpb github open")
+def open_ones() -> None:
+    """Print the numbers of the open pull requests, one a line.
+
+    It needs GITHUB_TOKEN with `pull-requests: read`, and GITHUB_REPOSITORY.
+    """
+    from ops.review.github import GitHub
+
+    for number in GitHub.of_job().open_pull_requests():
+        print(number)
+
+
 def _read(file: Path) -> str:
     try:
         return sys.stdin.read() if str(file) == "-" else file.read_text()

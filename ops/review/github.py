@@ -116,6 +116,13 @@ class GitHub:
             done = "closed"
         return done
 
+    def open_pull_requests(self) -> list[int]:
+        """The numbers of those that are open.
+
+        :raises CommandError: where GitHub refuses to say
+        """
+        return sorted(int(found["number"]) for found in self._pages("pulls?state=open", "pulls"))
+
     def _open(self, name: str) -> Iterator[dict[str, Any]]:
         for found in self._pages("issues?state=open", "issues"):
             if "pull_request" not in found and _is_ours(found, name):
