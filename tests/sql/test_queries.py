@@ -58,7 +58,7 @@ def unexplained(filled: Connection) -> Iterator[Connection]:
 
 def person(connection: Connection, number: int) -> str:
     """Somebody of the generated people: 1 is heavy, all others are like each other."""
-    return str(row(connection, "select id from next_auth.users where name = %s", (f"Person {number}",))[0])
+    return str(row(connection, "select id from next_auth.users where email = %s", (f"person{number}@example.org",))[0])
 
 
 def plans(connection: Connection, query: Query, number: int) -> tuple[list[dict[str, Any]], int]:
