@@ -30,6 +30,7 @@ from ops.review.access import AccessChange
 from ops.review.forecast import StatementForecast
 from ops.review.forecast.model import Lock
 from ops.review.lint import Finding as Linted
+from ops.review.lint import Outcome
 from ops.review.manual import ManualChange
 from ops.review.model import Plan
 from run import engine
@@ -129,7 +130,7 @@ ANSWERS = {
         lambda bad: {"sql/a": {"pending": ["0001_a"] if bad else []}},
     ),
     ("migrate", "check"): ("ops.migrations.command._run", lambda bad: {"checked": {}, "found": ["a"] if bad else []}),
-    ("migrate", "lint"): ("ops.migrations.command._linted", lambda bad: [LINTED] if bad else []),
+    ("migrate", "lint"): ("ops.migrations.command._linted", lambda bad: Outcome([LINTED] if bad else [], [])),
     ("migrate", "locks"): ("ops.review.forecast.of", lambda bad: [replace(FORECAST, over_budget=bad)]),
     ("backups", "verify"): (
         "ops.backups.command._verified",
