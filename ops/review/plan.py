@@ -75,9 +75,8 @@ class Judging:
             locked = [] if plan.refused else self._locks.result()
         except UserError as error:
             return replace(plan, warnings=[*plan.warnings, f"migrations weren't judged: {error}"])
-        return replace(
-            plan, scripts=scripts, lint=linted, locks=[each for each in locked if each.locks or each.unknown]
-        )
+        locked = [each for each in locked if each.locks or each.unknown]
+        return replace(plan, scripts=scripts, lint=linted.findings, exceptions=linted.exceptions, locks=locked)
 
 
 def _scripts(stack: str) -> dict[str, str]:

@@ -11,7 +11,7 @@ from ops import drift, progress
 from ops.review import manual, markdown, markup, reading
 from ops.review.authors import Change
 from ops.review.forecast.model import Lock, StatementForecast
-from ops.review.lint import Finding
+from ops.review.lint import Excepted, Finding
 from ops.review.model import Breach
 from run import events
 from run.events import LongValue, Message, Refreshed, ResourceOutcome, Summary
@@ -366,3 +366,10 @@ def test_a_page_has_room_in_a_comment_and_says_what_it_leaves_out() -> None:
     assert len(page) < 50_000
     assert page.endswith("more differences of texts: `./vpb plan --stack dev --json`.")
     assert page.count("<details>") == page.count("</details>")
+
+
+def test_what_a_migration_excepts_is_listed_with_its_reason() -> None:
+    excepted = Excepted("m/0041_a.up.sql", 5, "drop index i", "index-in-use", "error", "index i is in use", "a report")
+    found = replace(reading.read("dev", made(Summary(1, {})), []), exceptions=[excepted])
+    line = "- `excepted: m/0041_a.up.sql:5: index i is in use [index-in-use]: a report`"
+    assert line in markdown.page(found).splitlines()
