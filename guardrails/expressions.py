@@ -3,13 +3,13 @@
 What is constant is folded. What can't be seen to leave a row out is taken to let every row through.
 """
 
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from enum import IntEnum
 from functools import lru_cache
 from typing import Any
 
 from declared import sqlgrammar
-from guardrails.folding import Scope, constant, function_name, kind, operator, same
+from guardrails.folding import BETWEEN, Body, Scope, constant, function_name, kind, operator, same
 
 
 class Reach(IntEnum):
@@ -47,7 +47,6 @@ COMPARE = frozenset({"starts_with"})
 ABOVE, BELOW = {">", ">="}, {"<", "<="}
 NEGATIVE = {"<>", "!=", "!~", "!~*", "!~~", "!~~*"}
 NEGATED = ("AEXPR_NOT_BETWEEN", "AEXPR_NOT_BETWEEN_SYM", "AEXPR_DISTINCT")
-BETWEEN = ("AEXPR_BETWEEN", "AEXPR_BETWEEN_SYM")
 REFLEXIVE = {"=", "<=", ">=", "~~", "~~*", "@>", "<@"}
 ANY_TEXT, ANY_MATCH = frozenset({"%", "%%"}), frozenset({"", "^", ".*", "^.*", ".*$", "^.*$"})
 MATCHES_ALL = {"~~": ANY_TEXT, "~~*": ANY_TEXT, "~": ANY_MATCH, "~*": ANY_MATCH}
@@ -63,8 +62,17 @@ def reach(expression: str) -> Reach:
     return _of(tree.whereClause, Scope()) if tree.whereClause is not None else Reach.any
 
 
+def lets_all(node: Any, body: Body) -> bool:
+    """Whether an expression's syntax tree is true of every row.
+
+    Args:
+        body: what functions without arguments return.
+    """
+    return _of(node, Scope(body=body)) is Reach.all
+
+
 def _of(node: Any, scope: Scope) -> Reach:
-    value = constant(node)
+    value = constant(node, scope.body)
     if value is not None:
         return Reach.all if value.truth else Reach.none
     look = FORMS.get(kind(node))
@@ -77,8 +85,20 @@ def _joined(node: Any, scope: Scope) -> Reach:
         return _all(node.args, scope)
     found = [_of(each, scope) for each in node.args]
     if name == "OR_EXPR":
-        return max(found)
+        return Reach.all if _covers_everything(node.args) else max(found)
+    value = constant(node.args[0], scope.body)
+    if value is not None and value.said is None:
+        return Reach.none
     return {Reach.all: Reach.none, Reach.none: Reach.all, Reach.any: Reach.any}.get(found[0], Reach.some)
+
+
+def _covers_everything(parts: Sequence[Any]) -> bool:
+    """Whether one of them holds wherever another doesn't: `a is null or a is not null`; of `a or not a`, null aside."""
+    tests = [each for each in parts if kind(each) == "NullTest"]
+    negated = [each.args[0] for each in parts if kind(each) == "BoolExpr" and each.boolop.name == "NOT_EXPR"]
+    return any(
+        one.nulltesttype != other.nulltesttype and same(one.arg, other.arg) for one in tests for other in tests
+    ) or any(same(one, other) for one in negated for other in parts)
 
 
 def _all(conditions: Iterable[Any], scope: Scope) -> Reach:
@@ -121,7 +141,7 @@ def _meets(node: Any, names: Callable[[Any], bool], scope: Scope) -> bool:
 
 def _compared(node: Any, scope: Scope) -> Reach:
     for side, other in ((node.lexpr, node.rexpr), (node.rexpr, node.lexpr)):
-        value = constant(side)
+        value = constant(side, scope.body)
         if value is not None and value.said is None and node.kind.name == "AEXPR_OP":
             return Reach.none
         if value is not None and value.said is True and operator(node) == "=":
@@ -156,6 +176,9 @@ def _matches_all(node: Any) -> bool:
 
 def _called(node: Any, scope: Scope) -> Reach:
     name, given = function_name(node), node.args or ()
+    returned = scope.body(node.funcname) if not given else None
+    if returned is not None:
+        return _of(returned, Scope(body=scope.body))
     if name in GUARDS and not given:
         return Reach.own
     if not scope.names_row(given):

@@ -1,6 +1,6 @@
 """What is constant in an expression of SQL, and which columns and functions it names."""
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from operator import add, eq, ge, gt, le, lt, mul, ne, sub
 from typing import Any
@@ -20,6 +20,11 @@ BEGINNINGS = frozenset(f"private.{each}" for each in ("many_files_from", "many_f
 TRUE, FALSE = {"t", "true", "y", "yes", "on", "1"}, {"f", "false", "n", "no", "off", "0"}
 COMPARES = {"=": eq, "<>": ne, "!=": ne, "<": lt, "<=": le, ">": gt, ">=": ge}
 COUNTS = {"+": add, "-": sub, "*": mul}
+NUMBERS = {"int2", "int4", "int8", "numeric", "float4", "float8"}
+TEXTS = {"text", "varchar", "bpchar"}
+BETWEEN = ("AEXPR_BETWEEN", "AEXPR_BETWEEN_SYM")
+Body = Callable[[Any], Any]
+"""What a function without arguments returns, by its name in the syntax tree; None where that isn't known."""
 WRAPS = ("TypeCast", "CollateClause")
 
 
@@ -51,21 +56,38 @@ def function_name(node: Any) -> str:
     return ".".join(each.sval for each in node.funcname).removeprefix("pg_catalog.")
 
 
-def constant(node: Any) -> Constant | None:
+def no_body(name: Any) -> None:
+    """No function's body is known."""
+
+
+def constant(node: Any, body: Body = no_body) -> Constant | None:
     """The value of an expression; None where it isn't seen to be constant."""
     sort = kind(node)
+    if sort == "FuncCall" and not node.args and (returned := body(node.funcname)) is not None:
+        return constant(returned, body)
     if sort == "A_Const":
         return Constant(None if node.isnull else _value(node.val))
     if sort == "TypeCast":
-        return _cast(constant(node.arg), node.typeName.names[-1].sval)
-    if sort == "A_Expr" and node.kind.name == "AEXPR_OP" and node.lexpr is not None:
-        return _counted(constant(node.lexpr), operator(node), constant(node.rexpr))
-    if sort == "NullTest" and (found := constant(node.arg)):
+        return _cast(constant(node.arg, body), node.typeName.names[-1].sval)
+    if sort == "A_Expr" and node.lexpr is not None:
+        return _compared(node, body)
+    if sort == "NullTest" and (found := constant(node.arg, body)):
         return Constant((found.said is None) == (node.nulltesttype.name == "IS_NULL"))
     if sort == "SubLink" and (query := alone(node)):
         if node.subLinkType.name == "EXISTS_SUBLINK":
             return Constant(True)
-        return constant(query.targetList[0].val) if node.subLinkType.name == "EXPR_SUBLINK" else None
+        return constant(query.targetList[0].val, body) if node.subLinkType.name == "EXPR_SUBLINK" else None
+    return None
+
+
+def _compared(node: Any, body: Body) -> Constant | None:
+    left = constant(node.lexpr, body)
+    if node.kind.name == "AEXPR_OP":
+        return _counted(left, operator(node), constant(node.rexpr, body))
+    if node.kind.name in BETWEEN and len(node.rexpr) == 2:
+        above, below = (constant(each, body) for each in node.rexpr)
+        both = [_counted(left, ">=", above), _counted(left, "<=", below)]
+        return Constant(all(each.said is True for each in both if each)) if None not in both else None
     return None
 
 
@@ -85,11 +107,17 @@ def _value(value: Any) -> bool | int | float | str:
 
 
 def _cast(given: Constant | None, type: str) -> Constant | None:
+    """What another type makes of a value isn't followed, where it says it in its own way."""
     if given is None or given.said is None:
         return given
     if type == "bool":
         return Constant(given.truth if given.truth is not None else bool(given.said))
-    return given
+    if type in NUMBERS and isinstance(given.said, str):
+        try:
+            return Constant(float(given.said))
+        except ValueError:
+            return None
+    return given if type in TEXTS or not isinstance(given.said, str) else None
 
 
 def _counted(left: Constant | None, name: str, right: Constant | None) -> Constant | None:
@@ -98,6 +126,8 @@ def _counted(left: Constant | None, name: str, right: Constant | None) -> Consta
     if left.said is None or right.said is None:
         return Constant(None)
     sides = _alike(left.said, right.said)
+    if name == "||":
+        return Constant(f"{left.said}{right.said}")
     if sides is None or name not in COMPARES | COUNTS:
         return None
     if name in COUNTS:
@@ -155,10 +185,11 @@ class Scope:
     """Where an expression stands: within a query, names are first those of its own relations."""
 
     inner: frozenset[str] = frozenset()
+    body: Body = no_body
 
     def within(self, query: Any) -> "Scope":
         """The scope of a query's conditions."""
-        return Scope(self.inner.union(*({*_names(each), ""} for each in query.fromClause or ())))
+        return Scope(self.inner.union(*({*_names(each), ""} for each in query.fromClause or ())), self.body)
 
     def names_row(self, node: Any) -> bool:
         """Whether a column of the policy's own row is named."""

@@ -6,8 +6,9 @@ A rule's first paragraph says why it is one. `docs/migration-review.md` lists th
 from collections.abc import Iterator
 from typing import Any
 
-from declared import sqlconditions
 from declared.roles import AUTHENTICATOR, ROLES
+from guardrails import expressions
+from guardrails.folding import Body
 from ops.review.lint import code
 from ops.review.lint.model import Finding, Severity
 from ops.review.lint.objects import EVERYBODY, is_on, name, roles
@@ -36,7 +37,7 @@ def policy_for_everybody(seen: Seen) -> Iterator[Finding]:
     whose = roles(node.roles) if node.roles or kind == "CreatePolicyStmt" else known
     exposed = [each for each in whose if each in PEOPLE or each not in ROLES]
     said = {"using": node.qual, "with check": node.with_check}
-    always = [word for word, each in said.items() if each and sqlconditions.always_true(each, returned(seen.before))]
+    always = [word for word, each in said.items() if each and expressions.lets_all(each, returned(seen.before))]
     if exposed and always:
         yield seen.change.finding(
             POLICY,
@@ -47,7 +48,7 @@ def policy_for_everybody(seen: Seen) -> Iterator[Finding]:
         )
 
 
-def returned(structure: Structure) -> sqlconditions.Body:
+def returned(structure: Structure) -> Body:
     """The expression that a function without arguments returns, where it is a single one."""
 
     def of(called: Any) -> Any:
@@ -72,7 +73,7 @@ def returned_by(node: Any, text: str) -> Any:
         )
     query: Any = found[-1] if found else None
     if type(query).__name__ != "SelectStmt":
-        return query if type(query).__name__ in sqlconditions.FOLDS else None
+        return query if type(query).__name__ in {"A_Const", *expressions.FORMS} else None
     plain = not query.fromClause and not query.whereClause and query.targetList and len(query.targetList) == 1
     return query.targetList[0].val if plain else None
 

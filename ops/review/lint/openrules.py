@@ -3,7 +3,8 @@
 from collections.abc import Iterable, Iterator
 from typing import Any
 
-from declared import sqlconditions, sqlfiles, sqlgrammar
+from declared import sqlfiles, sqlgrammar
+from guardrails import expressions
 from ops.review.lint import uses
 from ops.review.lint.accessrules import returned, returned_by
 from ops.review.lint.endrules import Left
@@ -152,7 +153,7 @@ def policy_function_replaced(left: Left) -> Iterator[Finding]:
     for which, function in replaced.items():
         if policies := asked.get(which[:2]):
             body = returned_by(function.node, function.created.text)
-            always = body is not None and sqlconditions.always_true(body, returned(left.after))
+            always = body is not None and expressions.lets_all(body, returned(left.after))
             yield function.changed.finding(
                 FUNCTION,
                 "error" if always else "warning",

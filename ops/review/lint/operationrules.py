@@ -7,7 +7,8 @@ import re
 from collections.abc import Iterator
 from typing import Any
 
-from declared import sqlconditions, sqlgrammar
+from declared import sqlgrammar
+from guardrails import expressions
 from ops.review import ways
 from ops.review.lint import code
 from ops.review.lint.accessrules import returned
@@ -163,7 +164,7 @@ def _is_everywhere(node: Any, seen: Seen) -> bool:
 
 
 def _is_true(node: Any, seen: Seen) -> bool:
-    return sqlconditions.always_true(node, returned(seen.before))
+    return expressions.lets_all(node, returned(seen.before))
 
 
 def rows_truncated(seen: Seen) -> Iterator[Finding]:
