@@ -6,6 +6,7 @@ import re
 from collections.abc import Iterator, Mapping
 from typing import Any
 
+from declared.secretforms import IN_SQL, KEYWORD, TOKEN, URL
 from guardrails.values import texts
 
 # Names whose values are secrets, at their end: `secretArn` names one, and `rotation` of a password is its number.
@@ -16,32 +17,6 @@ NAME = re.compile(
 )
 # Where the name stands beside the value.
 LABELS, VALUES = ("name", "key", "parameterName"), ("value", "defaultValue", "valueFrom")
-# What is a secret wherever it stands.
-FORMS = (
-    r"\w+://[^/\s:@]*:[^/\s:@]+@",
-    r"-----BEGIN [A-Z ]*PRIVATE KEY",
-    r"\b(AKIA|ASIA)[0-9A-Z]{16}\b",
-    r"AGE-SECRET-KEY-1",
-    r"\beyJ[\w-]+\.eyJ[\w-]+\.",
-    r"SCRAM-SHA-256\$\d+:",
-    r"\bsb(p_[0-9a-f]{40}|_secret_[\w-]{20,})",
-    r"\bgh[opsur]_[0-9A-Za-z]{20,}",
-    r"\bgithub_pat_\w{20,}",
-    r"\bglpat-[\w-]{20,}",
-    r"\bnpm_[0-9A-Za-z]{36}\b",
-    r"\bpul-[0-9a-f]{40}\b",
-    r"\b[rs]k_(live|test)_[0-9A-Za-z]{10,}",
-    r"\bwhsec_[0-9A-Za-z+/=]{20,}",
-    r"\bxox[a-z]-[0-9A-Za-z-]{10,}",
-    r"\bAIza[\w-]{35}",
-    r"\bSG\.[\w-]{16,}\.[\w-]{16,}",
-    # A connection by keywords, as libpq reads it.
-    r"\b(host|hostaddr|dbname|user|port|sslmode)\s*=[^\n]*\bpassword\s*=\s*[^\s'\"]",
-    r"\bpassword\s*=\s*[^\s'\"][^\n]*\b(host|hostaddr|dbname|user|port|sslmode)\s*=",
-)
-VALUE = re.compile("|".join(FORMS))
-# A role's or a foreign server's password in SQL; `password null` takes one away.
-IN_SQL = re.compile(r"\bpassword\s+(e|u&)?('[^']|\$\w*\$)", re.IGNORECASE)
 # A text that may be one of these in base64.
 BASE64 = re.compile(r"[0-9A-Za-z+/\s]{40,}={0,2}\s*")
 
@@ -57,7 +32,7 @@ def found(inputs: Mapping[str, Any], named: bool = True) -> list[str]:
 
 
 def _looks(text: str) -> bool:
-    return any(VALUE.search(each) or IN_SQL.search(each) for each in (text, _decoded(text)))
+    return any(form.search(each) for form in (TOKEN, URL, KEYWORD, IN_SQL) for each in (text, _decoded(text)))
 
 
 def _decoded(text: str) -> str:

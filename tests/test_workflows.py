@@ -23,7 +23,7 @@ FILES = sorted(FOLDER.glob("*.yml"))
 # In the place of ./vpb: a report with a status, and the real command for what goes to GitHub.
 VPB = """#!/bin/sh
 case "$1" in
-  plan|drift|guardrails|audit) echo "$@" >> asked; printf '%s' "$REPORT"; exit "$STATUS" ;;
+  plan|drift|guardrails|audit|up|preview) echo "$@" >> asked; printf '%s' "$REPORT"; exit "$STATUS" ;;
   access) echo "$@" >> asked; printf 'who reaches more'; exit "$STATUS" ;;
   branch) echo "$@" >> asked; printf '%s' "$REPORT"; exit "$STATUS" ;;
 esac
@@ -77,8 +77,7 @@ def test_what_comes_from_outside_gets_into_no_shell_and_no_job_has_more_rights_t
 
 def test_a_branch_of_a_fork_gets_neither_credentials_nor_our_runner() -> None:
     jobs = read("preview")["jobs"]
-    for name in ("plan", "guardrails"):
-        assert "github.event.pull_request.head.repo.full_name == github.repository" in jobs[name]["if"]
+    assert "github.event.pull_request.head.repo.full_name == github.repository" in jobs["plan"]["if"]
     # What anybody's branch may run, on a runner of GitHub's, with nothing secret.
     assert jobs["access"]["runs-on"] == "ubuntu-24.04"
     assert "permissions" not in jobs["access"]
@@ -114,6 +113,30 @@ def test_prod_comes_behind_staging_and_waits_for_somebody() -> None:
     assert (job["environment"], job["concurrency"]["group"]) == ("${{ inputs.stack }}", "deploy-${{ inputs.stack }}")
     commands = [line.split()[1] for each in job["steps"] for line in each.get("run", "").splitlines()]
     assert commands == ["guardrails", "up", "preview", "guardrails", "audit"], "what is refused isn't begun"
+
+
+@pytest.mark.parametrize(("status", "ends"), [(0, 0), (1, 1), (2, 0)])
+def test_the_plan_of_prod_is_in_the_summary_where_it_is_approved(
+    tmp_path: Path, github: FakeGitHub, status: int, ends: int
+) -> None:
+    assert ran(tmp_path, github, "deploy", "plan", status, "## Plan of `prod`") == ends
+    assert (tmp_path / "summary.md").read_text() == "## Plan of `prod`"
+
+
+def test_what_the_guardrails_refuse_is_not_deployed_and_what_is_open_afterwards_is_red(
+    tmp_path: Path, github: FakeGitHub
+) -> None:
+    def step(number: int, status: int) -> int:
+        return ran(tmp_path, github, "deploy-stack", "up", status, "", number=number, STACK="staging")
+
+    assert [step(0, 2), step(0, 0), step(1, 1), step(2, 2), step(2, 0)] == [2, 0, 1, 2, 0]
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert asked[-4:] == [
+        "preview --stack staging",
+        "preview --stack staging",
+        "guardrails --stack staging",
+        "audit --stack staging --fail-on high",
+    ], "the first that finds something ends it"
 
 
 @pytest.fixture
@@ -185,7 +208,7 @@ def test_a_pull_request_has_one_comment_for_each_environment(tmp_path: Path, git
         return done
 
     github.labels += ["wider-access", "other"]
-    assert [pushed(2, "first", "labeled"), pushed(0, "second", "labeled")] == [0, 0]
+    assert [pushed(2, "first", "labeled"), pushed(0, "second", "labeled")] == [2, 0], "red for errors"
     assert github.labels == ["wider-access", "other"]
     assert pushed(1, "the preview failed") == 1, "red, and the comment says why"
     assert github.labels == ["other"], "what was pushed since the label was given, nobody has allowed"
@@ -201,12 +224,6 @@ def test_a_pull_request_has_one_comment_for_each_environment(tmp_path: Path, git
     more = {"STACKS": "staging", "NUMBER": "7", "HEAD": "xyz", "ACTION": "opened"}
     assert ran(tmp_path, github, "preview", "comment", 0, "", **more) == 0
     assert github.comments[0]["body"] == f"{nothing}.**\n\nOf commit xyz.\n"
-
-
-def test_what_the_guardrails_refuse_is_red(tmp_path: Path, github: FakeGitHub) -> None:
-    assert ran(tmp_path, github, "preview", "guardrails", 2, "1 to mend", STACK="staging") == 2
-    assert ran(tmp_path, github, "preview", "guardrails", 0, "nothing", STACK="staging") == 0
-    assert (tmp_path / "summary.md").read_text() == "1 to mendnothing"
 
 
 def test_wider_access_is_red_until_a_label_allows_it(tmp_path: Path, github: FakeGitHub) -> None:

@@ -11,7 +11,7 @@ from typing import Any
 from declared.paths import CHECKOUT
 from ops.database import Connection
 from ops.errors import CommandError
-from ops.review import accessbuckets, accesslist
+from ops.review import accessbuckets, accesslist, redaction
 from ops.review.accesschanges import AccessChange, changes
 
 __all__ = ["AccessChange", "changes"]
@@ -136,4 +136,5 @@ def widened(found: list[AccessChange]) -> bool:
 
 def as_json(found: list[AccessChange]) -> str:
     """For scripts."""
-    return json.dumps({"widened": widened(found), "changes": [asdict(each) for each in found]}, indent=2)
+    changes = redaction.everywhere([asdict(each) for each in found])
+    return json.dumps({"widened": widened(found), "changes": changes}, indent=2)

@@ -58,7 +58,7 @@ def access(found: Sequence[AccessChange], base: str) -> str:
     rows = [
         f"| {signs[each.direction]} | {code(each.who)} | {code(each.object)} | {code(each.what)} |" for each in found
     ]
-    return "\n".join([*lines, *table("| | who | what of | what |", rows)])
+    return redaction.redacted("\n".join([*lines, *table("| | who | what of | what |", rows)]))
 
 
 def verdict(plan: Plan) -> str:

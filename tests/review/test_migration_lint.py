@@ -279,3 +279,9 @@ def test_an_index_that_the_server_uses_is_not_dropped_in_passing(checkout):
     assert said(alter("drop constraint a_key")) == ["index public.a_key is in use: 1 time since 2026-01-01"]
     assert said("drop index public.a_idx; create index a_idx on public.projects (rank);") == []
     assert said("-- Lint: allow index-in-use: a nightly report used it.\ndrop index public.a_idx;") == []
+
+
+def test_what_becomes_of_a_table_like_another_is_not_the_others(checkout):
+    like = "create table public.alike (like public.notes); alter table public.alike alter title set not null;"
+    rules = {each.rule for each in found(checkout, like + alter("alter title set not null", "notes"))}
+    assert "not-null-scans" in rules

@@ -5,6 +5,7 @@ parse.
 """
 
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 from declared.sqldrops import RELATIONS
@@ -75,7 +76,7 @@ class Structure:
         table = Table(change, is_partition=node.partbound is not None, is_temporary=node.relation.relpersistence == "t")
         table.is_partitioned = node.partspec is not None
         for parent in node.inhRelations or ():
-            table.columns |= getattr(self.tables.get(name(parent)), "columns", {})
+            table.columns |= self._columns_of(parent)
         self.tables[which] = table
         self._note_temporary(which)
         for element in node.tableElts or ():
@@ -84,7 +85,12 @@ class Structure:
             elif hasattr(element, "contype"):
                 self._add_constraint(table, element)
             elif type(element).__name__ == "TableLikeClause":
-                table.columns |= getattr(self.tables.get(name(element.relation)), "columns", {})
+                table.columns |= self._columns_of(element.relation)
+
+    def _columns_of(self, relation: Any) -> dict[str, Column]:
+        """Columns of their own, alike: what becomes of one table's isn't the other's."""
+        columns: dict[str, Column] = getattr(self.tables.get(name(relation)), "columns", {})
+        return {each: replace(column) for each, column in columns.items()}
 
     def _CreateForeignTableStmt(self, change: Change, node: Any) -> None:
         self._CreateStmt(change, node.base)
