@@ -8,7 +8,6 @@ EXTENSION = (
     "exists (select from pg_depend as d where d.classid = '{catalogue}'::regclass and d.objid = {oid} "
     "and d.deptype = 'e')"
 )
-NO_EXTENSION = f"not {EXTENSION}"
 CLASS = EXTENSION.format(catalogue="pg_class", oid="c.oid")
 FUNCTION = EXTENSION.format(catalogue="pg_proc", oid="p.oid")
 TYPE = EXTENSION.format(catalogue="pg_type", oid="t.oid")

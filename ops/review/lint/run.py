@@ -252,8 +252,3 @@ def _outcome(files: Sequence[File], found: Iterable[Finding]) -> Outcome:
         return order[each.file], each.line, each.rule
 
     return Outcome(sorted(dict.fromkeys(kept), key=place), sorted(excepted, key=place))
-
-
-def numbered(folder: Path, names: Iterable[str]) -> list[Path]:
-    """The up scripts of some migrations of a folder."""
-    return [folder / f"{name}{UP}" for name in names]
