@@ -23,6 +23,7 @@ FORMS = (
     r"\bwhsec_[0-9A-Za-z+/=]{20,}",
     r"\bxox[a-z]-[0-9A-Za-z-]{10,}",
     r"\bAIza[\w-]{35}",
+    r"\b[Bb]earer\s+[\w.~+/-]{16,}=*",
     r"\bSG\.[\w-]{16,}\.[\w-]{16,}",
 )
 TOKEN = re.compile("|".join(FORMS), re.DOTALL)

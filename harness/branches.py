@@ -7,7 +7,7 @@ that a killed copy leaves none. A stack's folder has a note that it was cloned; 
 import fcntl
 import secrets
 import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager, suppress
 from dataclasses import asdict, dataclass, fields
 from datetime import UTC, datetime
@@ -23,7 +23,7 @@ from local import clones, postgres, services
 from local.paths import data_folder
 from local.postgres import RunningServer
 
-NOTE, LOCK, ORIGIN = "branch.json", "branch.lock", "origin"
+NOTE, LOCK, ORIGIN = clones.NOTE, "branch.lock", "origin"
 TEMPLATES = "templates"
 # Nobody needs what is in it after a crash before it is finished, and little of its WAL is copied with it.
 SETTINGS = {"fsync": "off", "full_page_writes": "off", "synchronous_commit": "off", "min_wal_size": "32MB"}
@@ -124,11 +124,12 @@ def template(source: str) -> Template:
     return found[source]
 
 
-def clone(of: Template, stack: str, statements: Sequence[str]) -> Branch:
+def clone(of: Template, stack: str, statements: Sequence[str], undo: Callable[[], None]) -> Branch:
     """Make the server of a stack from a template; it doesn't run yet.
 
     Args:
         statements: run there before anybody can connect.
+        undo: takes away what was begun here, where it fails.
 
     :raises UserError: where a server of the stack is there, or the template has gone meanwhile
     """
@@ -138,9 +139,16 @@ def clone(of: Template, stack: str, statements: Sequence[str]) -> Branch:
     if not of.folder.exists():
         raise NoTemplateError(f"template of {of.source}: another one took its place meanwhile; run it again")
     with _held(folder, fcntl.LOCK_EX), _held(of.folder, fcntl.LOCK_SH):
+        # Somebody else's, since it was asked for.
+        if (folder / NOTE).exists():
+            raise NoTemplateError(f"stack {stack}: was made by another run meanwhile; nothing was changed")
         folders.write_private(folder / NOTE, asdict(branch))
         _note_origin(folder)
-        clones.clone(of.folder, folder, statements)
+        try:
+            clones.clone(of.folder, folder, statements)
+        except BaseException:
+            undo()
+            raise
         done = Branch(**{**asdict(branch), "complete": True})
         folders.write_private(folder / NOTE, asdict(done))
     return done
@@ -206,6 +214,8 @@ def size(folder: Path) -> int:
 
 
 def _removed(folder: Path) -> None:
+    # From here on it is no template.
+    (folder / NOTE).unlink(missing_ok=True)
     postgres.remove(folder)
     shutil.rmtree(folder, ignore_errors=True)
     with suppress(OSError):

@@ -143,15 +143,10 @@ STATEMENTS: dict[str, str] = {
         where c.guest_number <> p.owner_number
         on conflict do nothing
     """,
-    # In every second project the first is a group with the next three in it.
     "project_components": """
-        insert into public.project_components (
-            id, project_id, parent_id, kind, title, x, y, position, properties, created_at, updated_at
-        )
-        select pg_temp.key(p.n * 1000 + i, 'component', p.made_at), p.id,
-            case when p.n % 2 = 0 and i between 2 and 4 then pg_temp.key(p.n * 1000 + 1, 'component', p.made_at) end,
-            case when p.n % 2 = 0 and i = 1 then 'group'
-                else (array['text', 'instruction', 'example', 'variable'])[1 + (p.n + i) % 4] end,
+        insert into public.project_components
+            (project_id, kind, title, x, y, position, properties, created_at, updated_at)
+        select p.id, (array['text', 'instruction', 'example', 'variable'])[1 + (p.n + i) % 4],
             'Part ' || i, 300 * (i % 20), 160 * (i / 20), private.place_at(50000000 + i),
             jsonb_build_object('text', s.list[1 + (p.n * 7 + i) % 500]), p.made_at, p.made_at
         from pg_temp.made_projects as p, generate_series(1, 1 + n % (2 * {components} - 1)) as i,

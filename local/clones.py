@@ -7,7 +7,7 @@ import subprocess
 from collections.abc import Sequence
 from pathlib import Path
 
-from declared.folders import write_private
+from declared.folders import read_private, write_private
 from local import postgres
 from local.paths import data_folder
 from local.ports import free_port
@@ -15,6 +15,22 @@ from local.postgres import SUPERUSER, ServerError
 
 # Of the server that the files are of: what it said, and what only a running one has.
 LEFT = ("server.log", "server.log.1", "postmaster.pid", "postmaster.opts", "pg_stat/pg_stat_statements.stat")
+
+
+# Beside a server's data that was cloned: of which, and whether all of it is there.
+NOTE = "branch.json"
+
+
+def refuse_unfinished(folder: Path) -> None:
+    """
+    :raises ServerError: for files that a clone has begun and not ended
+    """
+    note = read_private(folder / NOTE, "stack", "complete")
+    if note and not note["complete"]:
+        stack = note["stack"]
+        raise ServerError(
+            f"stack {stack}: was begun as a clone and isn't whole; `./vpb branch drop {stack}` takes it away"
+        )
 
 
 def clone(stopped: Path, folder: Path, statements: Sequence[str] = ()) -> None:

@@ -22,7 +22,7 @@ from typing import Any
 
 from declared.folders import is_own, make_private, read_private, stack_folder, write_private
 from declared.paths import CHECKOUT
-from local import postgres
+from local import clones, postgres
 from local.paths import data_folder
 from local.ports import HOST, free_port, port_is_free
 from local.postgres import ServerError
@@ -60,6 +60,7 @@ def ensure(stack: str, embedded: bool = True, progress: Progress = lambda messag
     make_private(folder)
     with (folder / "services.lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
+        clones.refuse_unfinished(folder)
         server = postgres.ensure(folder, progress=progress) if embedded else None
         services = Services(server, _ensure_moto(folder, progress))
         write_private(

@@ -10,6 +10,7 @@ from dataclasses import dataclass
 from uuid import UUID
 
 import psycopg
+from botocore.exceptions import BotoCoreError, ClientError
 from visual_prompt_builder.names import key
 
 from declared import connectionurl
@@ -25,6 +26,17 @@ BUCKET, TYPE = "audio", "audio/wav"
 HERTZ, TONE = 8_000, 220
 # Work that waits for the app's servers and for the nightly jobs.
 LEFT_OUT = ("changes", "deletion_queue", "file_events", "undated_projects")
+# In every second project the first component is a group with the next three in it.
+GROUPS = """
+with first as (
+    select c.id, c.project_id, row_number() over (partition by c.project_id order by c.position) as place
+    from public.project_components as c
+    where c.position < private.place_at(50000005) and uuid_hash(c.project_id) & 1 = 0
+)
+update public.project_components as c set kind = case when f.place = 1 then 'group' else c.kind end,
+    parent_id = case when f.place > 1 then g.id end
+from first as f join first as g on g.project_id = f.project_id and g.place = 1
+where c.id = f.id and f.place <= 4"""
 # In the place of a version that a server would draw: the same seed gives the same file.
 FILES = """
 select p.id, p.owner_id from public.projects as p where p.archived_at is null order by p.id limit %s"""
@@ -78,8 +90,13 @@ def fill(stack: str, size: Size, seed: int, say: Callable[[str], object]) -> See
     try:
         with connect(url, APPLICATION) as connection:
             _refuse(connection, stack)
+            _refuse_no_bucket(environment)
             for table in data.generate(connection, size.projects, seed, size.components, LEFT_OUT):
                 say(table)
+            with connection.transaction():
+                connection.execute("set local session_replication_role = replica")
+                connection.execute(GROUPS)
+            say("groups")
             files = _files(connection, environment, size.files)
             say("files")
             return _counted(connection, stack, files)
@@ -101,6 +118,15 @@ def _refuse(connection: Connection, stack: str) -> None:
             f"stack {stack}: there are {people} people already, and seeds are for an empty environment; "
             f"`./vpb reset --stack {stack}` empties it"
         )
+
+
+def _refuse_no_bucket(environment: Environment) -> None:
+    """Before anything is written: rows without their files can't be made a second time."""
+    store = environment.store
+    try:
+        store.s3.head_bucket(Bucket=store.bucket)
+    except (BotoCoreError, ClientError) as error:
+        raise CommandError(f"bucket {store.bucket}: can't be reached ({error}); nothing was written") from None
 
 
 def _files(connection: Connection, environment: Environment, count: int) -> int:

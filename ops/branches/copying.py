@@ -37,6 +37,10 @@ order by 1, 2, 3"""
 SWITCH = "alter table only {} {} trigger {}"
 AGAIN = {"O": "enable", "A": "enable always", "R": "enable replica"}
 PARTITIONED = "select relkind = 'p' from pg_class where oid = %s::regclass"
+READABLE = """
+select format('%I.%I', n.nspname, c.relname) from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
+where c.relkind in ('r', 'p') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+    and has_table_privilege(c.oid, 'select') order by 1"""
 MONTHS = "select ops.make_partitions(0, greatest(%s::date, (now() - make_interval(months => %s))::date))"
 SERIALS = """
 select a.attname::text, pg_get_serial_sequence(%(table)s, a.attname) from pg_attribute as a
@@ -69,7 +73,11 @@ def opened(url: str) -> Iterator[tuple[Connection, datetime]]:
     """
     with connect(url, APPLICATION) as session:
         backups.prepare(session)
+        tables = session.execute(READABLE).fetchall()
         session.execute("begin isolation level repeatable read read only")
+        # Before the snapshot: what is truncated or dropped meanwhile would be gone from any.
+        for (table,) in tables:
+            session.execute(f"lock table only {table} in access share mode".encode())
         found = session.execute("select now()").fetchone()
         assert found
         yield session, found[0].astimezone(UTC)
@@ -136,7 +144,8 @@ def _months(source: Connection, copied: Connection, plan: Plan) -> None:
     first = []
     for read in plan.reads:
         if copied.execute(PARTITIONED, (_name(read),)).fetchone() == (True,):
-            found = source.execute(sql.SQL("select min(created_at) from {}").format(read.identifier)).fetchone()
+            least = sql.SQL("select min(created_at) filter (where isfinite(created_at)) from {}")
+            found = source.execute(least.format(read.identifier)).fetchone()
             first += [found[0]] if found and found[0] else []
     if first:
         copied.execute(MONTHS, (min(first), MOST_MONTHS))

@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from declared import connectionurl, naming
 from declared.naming import NAMESPACE
+from declared.roles import ROLES
 from harness import branches
 from harness.branches import Branch, Template
 from ops import outputs, rotation
@@ -12,11 +13,12 @@ from ops.branches import copying, structure
 from ops.branches.copying import Copied
 from ops.branches.errors import BranchError
 from ops.branches.masks import WHERE
-from ops.database import connect
+from ops.database import Connection, connect
 from run import engine
 
 # A login that reads all rows and writes none, where the stack has one.
 READER = "backup_url"
+LOGINS = sorted(name for name, spec in ROLES.items() if spec.login)
 LOCAL = "local"
 # Of objects that somebody has made; extensions of the server's own are none.
 TAKEN = """
@@ -77,11 +79,24 @@ def copy(stack: str, source: str, progress: Progress) -> Made:
                 f"stack {stack}: its database has table {taken[0]} already; name one that is empty, nothing was changed"
             )
         copying.refuse_bound(session)
+        _refuse_ours(stack, session)
     with copying.opened(_reader(source)) as (session, taken_at):
         steps = structure.applied(session)
         progress("structure")
         structure.build(url, steps, stack, target)
         return Made(copying.copy(session, taken_at, url, progress))
+
+
+def _refuse_ours(stack: str, session: Connection) -> None:
+    """
+    :raises BranchError: where another environment has its logins on that server, whose passwords would become others
+    """
+    found = session.execute("select rolname from pg_roles where rolname = any(%s) order by 1 limit 1", (LOGINS,))
+    if there := found.fetchone():
+        raise BranchError(
+            f"stack {stack}: its server has login {there[0]} already, so another environment lives there, and roles "
+            "are the server's; name a server of its own, nothing was changed"
+        )
 
 
 def new(stack: str, source: str, replace: bool = False) -> Branch:
@@ -105,12 +120,7 @@ def new(stack: str, source: str, replace: bool = False) -> Branch:
     elif engine.exists(stack) or target.started(stack) or branches.branch(stack):
         more = "; --replace puts another one in its place" if branches.branch(stack) else ""
         raise BranchError(f"stack {stack}: is there already{more}; nothing was changed")
-    try:
-        return branches.clone(of, stack, structure.hand_over(stack))
-    finally:
-        made = branches.branch(stack)
-        if made and not made.complete:
-            target.remove(stack)
+    return branches.clone(of, stack, structure.hand_over(stack), lambda: target.remove(stack))
 
 
 def drop(stack: str) -> None:
@@ -127,7 +137,12 @@ def drop(stack: str) -> None:
         )
     if branches.being_made(stack):
         raise BranchError(f"stack {stack}: is being made at this moment; wait for it to end")
-    # By what it is, whatever its file says by now.
+    engine.refuse_protected(stack)
+    if not engine.embedded(stack):
+        raise BranchError(
+            f"stack {stack}: its file names a server by now, so it is no clone of this machine any more; "
+            f"`./vpb down --stack {stack}` takes it away"
+        )
     target = engine.check_target(LOCAL)
     target.check_removable(stack)
     with engine.alone(stack):

@@ -7,6 +7,7 @@ from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import Any
 
+from declared.errors import UserError
 from harness import branches
 from ops.branches import making
 from ops.branches.errors import BranchError
@@ -46,7 +47,8 @@ def leftovers(keep: Collection[str], older: timedelta) -> list[Leftover]:
     found += [Leftover(DATA, str(path), "its folder is gone") for path in branches.orphans()]
     now = datetime.now(UTC)
     for each in branches.branches():
-        if not each.complete:
+        # One that an `up` was run on is somebody's, however it was begun.
+        if not each.complete and not engine.exists(each.stack):
             if not branches.being_made(each.stack):
                 found.append(Leftover(STACK, each.stack, "was begun and isn't finished"))
         elif each.stack not in keep and now - datetime.fromisoformat(each.made_at) >= older:
@@ -63,6 +65,6 @@ def remove(each: Leftover) -> str:
         return ""
     try:
         making.drop(each.name)
-    except (engine.UnderWay, BranchError) as error:
+    except UserError as error:
         return str(error)
     return ""

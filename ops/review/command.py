@@ -27,7 +27,7 @@ def plan(
 
     Why a preview failed is in the page too, with status 1; the status is 2 where there is something to say.
 
-    Errors are those in migrations, locks over the budget, and what the guardrails refuse.
+    Errors are those in migrations, locks over the budget, what couldn't be tried, and what the guardrails refuse.
     """
     from ops.review import markdown
     from ops.review import plan as planned

@@ -24,7 +24,7 @@ def page(plan: Plan, parts: Sequence[str] = ()) -> str:
     lines = [f"## Plan of `{plan.stack}`", "", verdict(plan)]
     for title, found in (
         ("Why `up` wouldn't begin", _refused(plan)),
-        ("Not tried", listed(plan.untried)),
+        ("Not tried", listed([*plan.untried, *plan.unjudged])),
         ("Destroys data", listed(plan.destroys)),
         ("Guardrails", _breaches(plan)),
         ("Changed manually", _manual(plan)),
@@ -68,7 +68,7 @@ def verdict(plan: Plan) -> str:
     said = []
     if plan.refused:
         said.append("**the preview failed**")
-    if plan.untried:
+    if plan.untried or plan.unjudged:
         said.append("**not all of it could be tried**")
     if plan.destroys:
         said.append(f"**{counted(len(plan.destroys), 'step destroys', 'steps destroy')} data**")

@@ -52,6 +52,8 @@ class Plan:
     counts: dict[str, int] = field(default_factory=dict)
     destroys: list[str] = field(default_factory=list)
     """What takes rows or values away, with how many."""
+    unjudged: list[str] = field(default_factory=list)
+    """Why it isn't known what pending migrations break or lock."""
     untried: list[str] = field(default_factory=list)
     """Why the preview couldn't try all of it on a copy: what `up` meets there isn't known."""
     scripts: dict[str, str] = field(default_factory=dict)
@@ -73,8 +75,8 @@ class Plan:
     @property
     def red(self) -> bool:
         """Whether it holds what nobody should merge."""
-        errors = any(each.severity == "error" for each in self.lint)
-        return errors or bool(self.breaches) or any(each.over_budget for each in self.locks)
+        errors = any(each.severity == "error" for each in self.lint) or any(each.over_budget for each in self.locks)
+        return errors or bool(self.breaches or self.unjudged or self.untried)
 
     def as_json(self) -> str:
         """The plan for scripts."""

@@ -70,13 +70,17 @@ class Judging:
         if self._scripts is None or self._lint is None or self._locks is None:
             return plan
         try:
-            scripts, linted = self._scripts.result(), self._lint.result()
-            # What fails on a copy has failed in the preview.
-            locked = [] if plan.refused else self._locks.result()
+            linted = self._lint.result()
+            found = replace(plan, scripts=self._scripts.result(), lint=linted.findings, exceptions=linted.exceptions)
         except UserError as error:
-            return replace(plan, warnings=[*plan.warnings, f"migrations weren't judged: {error}"])
-        locked = [each for each in locked if each.locks or each.unknown]
-        return replace(plan, scripts=scripts, lint=linted.findings, exceptions=linted.exceptions, locks=locked)
+            return replace(plan, unjudged=[f"what they break isn't known: {error}"])
+        # What fails on a copy has failed in the preview.
+        if plan.refused:
+            return found
+        try:
+            return replace(found, locks=[each for each in self._locks.result() if each.locks or each.unknown])
+        except UserError as error:
+            return replace(found, unjudged=[f"what they lock isn't known: {error}"])
 
 
 def _scripts(stack: str) -> dict[str, str]:

@@ -1,7 +1,8 @@
 """The events of a preview as a plan, each fact once: what somebody did manually, and what is declared otherwise."""
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Any
 
 from ops import drift, progress
 from ops.review import manual
@@ -20,6 +21,7 @@ DESTRUCTIVE = ("delete", "replace")
 NOTHING_HELD = ("Policy", "Grants", "FunctionGrants", "Memberships", "DefaultPrivileges", "RowSecurity")
 # Of what a migration says that it takes away: a table without rows holds none.
 HOLDS = re.compile(r"\bwith (?:about )?[\d,]+ rows?\b|\bruns code\b")
+LIFECYCLE = "aws:s3/bucketLifecycleConfiguration:BucketLifecycleConfiguration"
 # With more that are made, what is in them is left out.
 FEW = 30
 ORDER = ("delete", "replace", "update", "create")
@@ -126,7 +128,7 @@ def _step(done: ResourceOutcome, report: progress.Report, contents: bool) -> Pla
         kind,
         done.resource.rpartition("::")[2],
         lines or list(differences),
-        list(_destroyed(done, kind, lines)),
+        [*_destroyed(done, kind, lines), *_expired(done, refreshed)],
         [] if lines else list(texts),
     )
 
@@ -157,3 +159,22 @@ def _destroyed(done: ResourceOutcome, kind: str, lines: Sequence[str]) -> Iterat
     yield from (line for line in said if HOLDS.search(line))
     if done.op in DESTRUCTIVE and not said and kind not in NOTHING_HELD:
         yield f"{kind} {done.resource.rpartition('::')[2]} is {progress.DONE[done.op]}"
+
+
+def _expired(done: ResourceOutcome, refreshed: Refreshed | None) -> Iterator[str]:
+    """Which files end sooner than until now, by the rules of a bucket's lifecycle."""
+    if done.type != LIFECYCLE or refreshed is None:
+        return
+    before = dict(_days(refreshed.declared))
+    for rule, days in _days(done.inputs):
+        was = before.get(rule)
+        if was is None or days < was:
+            until = "they have no end" if was is None else f"they have {was:g} days"
+            yield f"{rule} of {done.resource.rpartition('::')[2]}: files older than {days:g} days go; until now {until}"
+
+
+def _days(inputs: Mapping[str, Any]) -> Iterator[tuple[str, float]]:
+    for rule in inputs.get("rules") or []:
+        days = (rule.get("expiration") or {}).get("days") if isinstance(rule, Mapping) else None
+        if isinstance(days, int | float):
+            yield str(rule.get("id")), days

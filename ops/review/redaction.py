@@ -11,6 +11,7 @@ from typing import Any
 from declared.secretforms import IN_SQL, KEYWORD, TOKEN, URL
 
 HIDDEN = "[secret]"
+BARE = re.compile(r"(\bpassword=)(?!\[secret\])[^\s'\"&;,]{4,}", re.IGNORECASE)
 # `password 'x'`, `"api_key": "x"`, `secret => 'x'`.
 NAMED = re.compile(
     r"""(\b\w*(?:password|passwd|pwd|secret|token|api_?key)\w*["']?\s*(?:=>|:=|:|=)?\s*)(['"])(?!\[secret\])[^'"\n]{4,}\2""",
@@ -24,6 +25,7 @@ def redacted(text: str) -> str:
     text = URL.sub(rf"\1{HIDDEN}", text)
     text = KEYWORD.sub(lambda found: f"{found[1] or found[2]}{HIDDEN}", text)
     text = IN_SQL.sub(rf"\1'{HIDDEN}'", text)
+    text = BARE.sub(rf"\1{HIDDEN}", text)
     return NAMED.sub(rf"\1\2{HIDDEN}\2", text)
 
 

@@ -1,17 +1,21 @@
 """What applying a migration or rolling it back destroys, counted in the database and put into words."""
 
+import re
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import psycopg
 from psycopg import sql
 
 from declared.sqldrops import Drop, Names, drops, may_drop
+from declared.sqltext import quick_statements
 from provider.connection import Connection, row, rows
 
 # A table that takes longer to count is counted by the planner's estimate.
 COUNT_MILLISECONDS = 2000
 NAMED = 5
+# `do` with an `execute` of more than one constant.
+MADE = re.compile(r"do\b.*\bexecute\s+(?!'(?:[^']|'')*'\s*;|\$\w*\$)", re.IGNORECASE | re.DOTALL)
 RELATION = """select n.nspname as schema, c.relname as relation, greatest(c.reltuples, 0)::bigint as estimate
                 from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
                where c.oid = pg_catalog.to_regclass(%s)"""
@@ -118,11 +122,17 @@ async def in_words(connection: Connection, downs: Mapping[str, str | None]) -> d
 
 async def ahead(connection: Connection, ups: Mapping[str, str]) -> dict[str, str]:
     """The same of up scripts, in the order of their names; what they have made themselves isn't lost."""
-    if not any(may_drop(text) for text in ups.values()):
+    if not any(may_drop(text) or _makes_sql(text) for text in ups.values()):
         return {}
     names = Names()
     found = {name: await _of(connection, drops(ups[name], names), whole=False) for name in sorted(ups)}
+    found = {name: replace(loss, code=loss.code or _makes_sql(ups[name])) for name, loss in found.items()}
     return {name: f": {loss}" for name, loss in found.items() if loss}
+
+
+def _makes_sql(text: str) -> bool:
+    """Whether code in it runs a text that it puts together, so that nobody can read here what that drops."""
+    return any(MADE.match(statement.text) for statement in quick_statements(text))
 
 
 async def _tables(connection: Connection, drop: Drop) -> list[tuple[str, str]]:

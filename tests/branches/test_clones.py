@@ -148,10 +148,33 @@ def test_what_is_old_goes_unless_it_is_kept_and_what_is_half_made_goes(world: Wo
     assert world.vpb("branch", "sweep", "--older", "0h", "--keep", "pr-2", "--remove").status == 0
     note = world.scratch.folder / ".local" / "pr-2" / "branch.json"
     note.write_text(json.dumps({**json.loads(note.read_text()), "complete": False}))
+    started = world.run("-c", "from local import services; services.ensure('pr-2')").wait()
+    assert "stack pr-2: was begun as a clone and isn't whole; `./vpb branch drop pr-2` takes it away" in started.output
     done = world.vpb("branch", "sweep", "--keep", "pr-2", "--remove")
     assert (done.status, done.output) == (0, "stack pr-2: was begun and isn't finished; removed\n")
     assert world.listed()["branches"] == []
     assert world.vpb("branch", "sweep", "--older", "soon").output.startswith("error: --older 'soon': must be a number")
+
+
+def test_what_is_to_be_kept_or_cannot_be_read_stays_and_ends_no_sweep(world: World) -> None:
+    for name in ("pr-1", "pr-2"):
+        assert world.vpb("branch", "new", name).status == 0
+    file = world.scratch.folder / "Pulumi.pr-1.yaml"
+    try:
+        for text, said in (
+            ('config:\n  database:protectData: "true"\n', "database:protectData is true"),
+            ("config: {database:url: postgresql://db.example.org/app}\n", "its file names a server by now"),
+            ("config: [\n", "Pulumi.pr-1.yaml"),
+        ):
+            file.write_text(text)
+            done = world.vpb("branch", "drop", "pr-1")
+            assert (done.status, said in done.output) == (1, True), done.output
+        swept = world.vpb("branch", "sweep", "--older", "0h", "--remove")
+        assert (swept.status, "stack pr-2" in swept.output) == (1, True), swept.output
+        assert [each["stack"] for each in world.listed()["branches"]] == ["pr-1"]
+    finally:
+        file.unlink()
+        world.vpb("branch", "drop", "pr-1")
 
 
 @pytest.mark.skipif(os.geteuid() != 0, reason="another account runs servers for root alone")

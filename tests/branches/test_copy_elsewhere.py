@@ -53,3 +53,16 @@ def test_a_login_that_row_security_binds_is_refused_before_anything_is_made(
             making.copy("review", "dev", lambda step: None)
         with psycopg.connect(url) as session:
             assert session.execute("select count(*) from pg_namespace where nspname = 'next_auth'").fetchone() == (0,)
+
+
+def test_another_environments_server_is_refused_since_its_passwords_would_be_others(
+    source: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    with scratch.server() as server:
+        execute(server.url(), "create role authjs login")
+        execute(server.url(), "create database review")
+        monkeypatch.setattr(making, "_reader", lambda stack: source)
+        monkeypatch.setattr(making, "_named_by_setting", lambda stack: (server.url("review"), "local"))
+        with pytest.raises(BranchError, match=r"^stack review: its server has login authjs already"):
+            making.copy("review", "dev", lambda step: None)
+        assert execute(server.url("review"), "select count(*) from pg_namespace where nspname = 'next_auth'") == [(0,)]

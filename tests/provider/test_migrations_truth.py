@@ -297,6 +297,8 @@ AHEAD = {
         "drops 1 column with 1,200 rows (public.second.id: 1,200)"
     ),
     "do $$ begin delete from public.second; end $$;": "runs code that drops or deletes",
+    "do $$ begin execute 'trunc' || 'ate public.second'; end $$;": "runs code that drops or deletes",
+    "do $$ begin execute 'comment on table public.second is null'; end $$;": "",
     "set search_path = public; drop table second;": "runs code that drops or deletes",
     "create table public.third (); drop table public.third; drop table if exists public.never;": "",
     "alter table public.second add column more text;": "",

@@ -377,3 +377,22 @@ def test_what_a_migration_excepts_is_listed_with_its_reason() -> None:
     found = replace(reading.read("dev", made(Summary(1, {})), []), exceptions=[excepted])
     line = "- `excepted: m/0041_a.up.sql:5: index i is in use [index-in-use]: a report`"
     assert line in markdown.page(found).splitlines()
+
+
+def test_a_shorter_retention_destroys_files() -> None:
+    def rules(**days: int) -> dict[str, Any]:
+        return {"rules": [{"id": each, "expiration": {"days": number}} for each, number in days.items()]}
+
+    was, now = rules(audio=30, exports=7, uploads=8), rules(audio=1, exports=7, uploads=9, avatars=5)
+    found = reading.read("dev", made(*changed(reading.LIFECYCLE, "files", was, was, now)), [])
+    assert found.destroys == [
+        "audio of files: files older than 1 days go; until now they have 30 days",
+        "avatars of files: files older than 5 days go; until now they have no end",
+    ]
+
+
+def test_what_could_not_be_judged_is_red() -> None:
+    found = reading.read("dev", made(Summary(1, {})), [])
+    assert not found.red
+    assert replace(found, unjudged=["what they lock isn't known: no server"]).red
+    assert replace(found, untried=["0041 says `reset role`"]).red

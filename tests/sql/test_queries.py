@@ -17,6 +17,7 @@ from bench import policies
 from declared.sqlqueries import FOLDER, Query
 from harness import data as generate
 from harness.queries import QUERIES, run, values
+from ops import seed
 from tests.sql import provision
 from tests.sql.provision import Connection, acting_as, row
 
@@ -273,6 +274,9 @@ def test_made_rows_fit_each_other_though_triggers_and_keys_were_off(cluster, com
     try:
         with psycopg.connect(database.url, autocommit=True) as connection:
             assert [*generate.generate(connection, 400, 2, 20)][-1] == "summaries"
+            connection.execute("set session_replication_role = replica")
+            connection.execute(seed.GROUPS.encode())
+            connection.execute("reset session_replication_role")
             connection.execute("""
                 update pg_constraint set convalidated = false
                  where contype in ('c', 'f') and conparentid = 0 and conrelid <> 0 and connamespace in (
