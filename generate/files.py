@@ -14,6 +14,7 @@ from declared.health import CHECKS, Check
 from declared.paths import CHECKOUT
 from declared.roles import LIMITS, ROLES
 from generate import distribution, pages
+from generate.clients import files as clients
 from guardrails.model import Where
 from guardrails.rules import SUBJECTS
 from harness import program, schemadump, scratch
@@ -207,7 +208,9 @@ def write() -> list[Path]:
     """Write what differs and remove what is made no more; the files that it was."""
     with scratch.server() as server:
         scratch.complete(server.url())
-        made = {path: make() for path, make in GENERATED.items()} | pages.made(server.url())
+        made = (
+            {path: make() for path, make in GENERATED.items()} | pages.made(server.url()) | clients.made(server.url())
+        )
         made |= schemadump.files(postgres.wheel_binaries(), server, "postgres")
     changed = stale(made)
     for path in changed:

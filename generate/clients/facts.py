@@ -1,0 +1,90 @@
+"""What PostgreSQL can't know of its own functions, declared once and held by tests that call them with data.
+
+Functions by `schema.name`; the column of one that returns a single value is the empty text.
+"""
+
+from collections.abc import Mapping
+
+# The schemas that PostgREST publishes to the app, and so `Database` has.
+PUBLISHED = ("public",)
+
+# Function → columns of its result that may be null. All others never are.
+NULLABLE: Mapping[str, frozenset[str]] = {
+    # Who invited is gone, or has no name.
+    "public.my_invitations": frozenset({"invited_by"}),
+    "public.project_members": frozenset({"display_name", "avatar_url"}),
+    "public.project_owners": frozenset({"display_name", "avatar_url"}),
+    # Null: no quota counts it.
+    "public.storage_room": frozenset({""}),
+    "public.take_room": frozenset({""}),
+    "ops.take_scans": frozenset({"mime_type"}),
+}
+
+# `function.column` of a result, or `function(argument)` → the values that are possible; `schema.table.column` stands
+# for those that its check constraint lists.
+VALUES: Mapping[str, tuple[str, ...]] = {
+    "public.create_project(visibility)": ("public.projects.visibility",),
+    "public.my_budget.measure": ("tokens", "cost"),
+    "public.my_invitations.role": ("public.collaborators.role",),
+    "public.project_members.role": ("owner", "public.collaborators.role"),
+    "public.record_generation.": ("succeeded", "failed", "cancelled", "deleted"),
+    "public.search_projects.visibility": ("public.projects.visibility",),
+    "public.take_file_events.event": ("private.file_events.event",),
+}
+
+# `table.column` without a default that a trigger fills: the generator takes it for required.
+FILLED_BY_TRIGGER = frozenset({"public.project_components.position"})
+
+# Query pattern → how many rows it returns, where it isn't many. One that breaks it fails in the client.
+ROWS: Mapping[str, str] = {
+    "add_component": "one",
+    "authjs_session_and_user": "at most one",
+    "authjs_use_token": "at most one",
+    "authjs_user_by_account": "at most one",
+    "authjs_user_by_email": "at most one",
+    "measure_percentiles": "one",
+    "open_project": "at most one",
+    "save_component": "at most one",
+    "start_generation": "one",
+    "take_generation": "at most one",
+}
+
+# `pattern.column` that is an expression → whether it may be null.
+EXPRESSIONS: Mapping[str, bool] = {
+    "list_components_of_own_projects.count": False,
+    "measure_percentiles.count": False,
+    # Null where nothing was measured.
+    "measure_percentiles.percentile_cont": True,
+}
+
+# The headers name a parameter after the row that tests take for it; the functions after what it is.
+PARAMETERS: Mapping[str, str] = {
+    "list": "components",
+    "public_project": "project",
+    "public_projects": "projects",
+    "rare_prompt": "words",
+    "rare_transcript": "words",
+    "rare_words": "words",
+    "team_project": "project",
+    "waiting_generation": "generation",
+}
+
+# `pattern.parameter` that may be null. All others never are.
+NULLABLE_PARAMETERS = frozenset(
+    {
+        # To the front.
+        "move_component.after",
+        # Out of all groups.
+        "nest_component.parent",
+        # A call that failed has no answer, one that succeeded no error.
+        "record_generation.response",
+        "record_generation.error",
+        "record_generation.latency_ms",
+    }
+)
+
+# `pattern.parameter` → the values that are possible, as in VALUES.
+PARAMETER_VALUES: Mapping[str, tuple[str, ...]] = {
+    "add_component.kind": ("public.project_components.kind",),
+    "create_project.visibility": ("public.projects.visibility",),
+}
