@@ -8,6 +8,7 @@ database     clients/typescript/src/database.ts
 patterns     query patterns, described by PostgreSQL
 typescript   clients/typescript/src/queries.ts
 python       clients/python/visual_prompt_builder/queries.py
+pages        docs/queries
 fingerprint  what the generated files are made of, seen without a server
 files        all of them
 """

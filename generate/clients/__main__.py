@@ -4,7 +4,8 @@ import sys
 
 from declared.errors import UserError
 from declared.paths import CHECKOUT
-from generate.clients import files
+from generate import files
+from generate.clients import files as clients
 from harness import scratch
 from toolchain import ToolchainError
 
@@ -14,14 +15,12 @@ def main() -> int:
     try:
         with scratch.server() as server:
             scratch.complete(server.url())
-            made = files.made(server.url())
+            made = clients.made(server.url())
     except (UserError, ToolchainError, scratch.ProvisioningFailed) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
-    for path, text in made.items():
-        if not path.exists() or path.read_text() != text:
-            path.write_text(text)
-            print(f"wrote {path.relative_to(CHECKOUT)}")
+    for path in files.replaced(made):
+        print(f"{'wrote' if path.exists() else 'removed'} {path.relative_to(CHECKOUT)}")
     return 0
 
 

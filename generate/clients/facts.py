@@ -88,3 +88,21 @@ PARAMETER_VALUES: Mapping[str, tuple[str, ...]] = {
     "add_component.kind": ("public.project_components.kind",),
     "create_project.visibility": ("public.projects.visibility",),
 }
+
+# The roles that a token can name. Other patterns run as their own login.
+ROLES = ("anon", "authenticated", "service_role")
+
+_HEAVY = "For somebody with 15,000 projects {} times the same query without row policies"
+_SOURCE = "([decision 15](../decisions/0015-row-policies-at-a-million-projects.md))."
+# Query pattern → what was measured of it at 1,000,000 projects, and where that stands.
+COSTS: Mapping[str, str] = {
+    "list_collaborators": f"{_HEAVY.format('1.65')} {_SOURCE}",
+    "list_components": "0.45 ms without row policies, in memory ([capacity.md](../capacity.md)).",
+    "list_components_of_own_projects": f"{_HEAVY.format('3.3')}, prepared, for 5,000 own projects {_SOURCE}",
+    "list_generations": f"{_HEAVY.format('1.8')} {_SOURCE}",
+    "list_my_activity": f"{_HEAVY.format('1.75')} {_SOURCE}",
+    "list_recordings": f"{_HEAVY.format('1.75')} {_SOURCE}",
+    "list_shared_projects": f"{_HEAVY.format('2.7')}, prepared, for 9,000 shared projects {_SOURCE}",
+    "open_project": "0.29 ms without row policies, in memory ([capacity.md](../capacity.md)).",
+    "search_generations": f"2.27 times the same query without row policies, prepared, for a typical person {_SOURCE}",
+}

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import psycopg
 
-from generate.clients import catalogue, database, patterns, python, typescript
+from generate.clients import catalogue, database, pages, patterns, python, typescript
 
 
 def made(url: str) -> dict[Path, str]:
@@ -20,4 +20,4 @@ def made(url: str) -> dict[Path, str]:
         database.FILE: database.made(url, known),
         typescript.FILE: typescript.written(found),
         python.FILE: python.written(found),
-    }
+    } | pages.made(found)

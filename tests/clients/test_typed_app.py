@@ -1,6 +1,7 @@
 """What an app has of the TypeScript package: types that hold in strict mode, and functions that answer in them."""
 
 import json
+import re
 import shutil
 from pathlib import Path
 from typing import Any
@@ -9,6 +10,7 @@ import psycopg
 import pytest
 
 import toolchain
+from declared.paths import CHECKOUT
 from generate.clients import catalogue, patterns
 from generate.clients import typescript as generator
 from tests.clients import typescript, world
@@ -20,6 +22,12 @@ from tests.sql.provision import row
 from toolchain import node, versions
 
 pytestmark = pytest.mark.xdist_group("typed")
+# What the program around an example has.
+HEAD = """import type { Pool } from "pg";
+import type { Json } from "visual-prompt-builder/database";
+declare const pool: Pool;
+declare function show(page: unknown): void;
+"""
 EXAMPLE = world.HERE / "typed_example.ts"
 
 
@@ -30,6 +38,10 @@ def app(packages: node.Packages, tmp_path_factory: pytest.TempPathFactory) -> Ap
     except toolchain.ToolchainError as error:
         absent(f"no TypeScript here: {error}")
     return typescript.app(tmp_path_factory.mktemp("typed") / "app", own, packages)
+
+
+def examples(page: Path, language: str) -> list[str]:
+    return re.findall(rf"```{language}\n(.*?)```", page.read_text(), re.DOTALL)
 
 
 def test_an_app_compiles_with_the_types_and_what_is_wrong_does_not(app: App):
@@ -50,6 +62,24 @@ def test_the_example_would_notice_other_types(app: App):
         (app.folder / f"{name}.ts").write_text(text.replace(right, wrong))
     said = app.compile()
     assert {name for name in changes if f"{name}.ts(" in said} == changes.keys()
+
+
+def test_the_examples_of_the_pages_compile(app: App, product: Complete):
+    for program in app.folder.glob("*.ts"):
+        program.unlink()
+    with psycopg.connect(product.database.url, autocommit=True) as connection:
+        found = patterns.described(connection, catalogue.read(connection))
+    pages = {each.query.name: {value.name: generator.typed(value) for value in each.parameters} for each in found}
+    for name, given in pages.items():
+        (text,) = examples(CHECKOUT / "docs" / "queries" / f"{name}.md", "ts")
+        declared = {"person": "string", **given}
+        program = "".join(f"declare const {each}: {type};\n" for each, type in declared.items())
+        (app.folder / f"{name}.ts").write_text(f"{HEAD}{program}{text}export {{}};\n")
+    for number, text in enumerate(examples(CHECKOUT / "docs" / "clients.md", "ts")):
+        declared = {"person": "string", "url": "string", "key": "string"}
+        program = "".join(f"declare const {each}: {type};\n" for each, type in declared.items())
+        (app.folder / f"clients{number}.ts").write_text(f"{program}{text}export {{}};\n")
+    assert app.compile() == ""
 
 
 def cases(connection: psycopg.Connection[Any], person: str) -> list[dict[str, Any]]:

@@ -1,7 +1,10 @@
 """Each query pattern as a function of the Python client, once as its role: it runs, and its rows are of their types."""
 
+import ast
 import dataclasses
+import inspect
 import json
+import re
 import types
 import typing
 from collections.abc import Iterator, Sequence
@@ -15,7 +18,8 @@ import pytest
 from visual_prompt_builder import queries as client
 from visual_prompt_builder import running
 
-from generate.clients import facts, files, patterns
+from declared.paths import CHECKOUT
+from generate.clients import facts, files, pages, patterns
 from harness import queries as catalogue
 from tests.clients.world import Complete
 from tests.sql.provision import row
@@ -126,6 +130,28 @@ def test_the_files_are_those_of_the_database(product: Complete):
     stale = [path for path, text in files.made(product.database.url).items() if path.read_text() != text]
     if stale:
         pytest.fail("\n".join(f"{path} is out of date: run make types" for path in stale), pytrace=False)
+
+
+@pytest.mark.parametrize("query", QUERIES, ids=lambda query: query.name)
+def test_the_example_of_its_page_calls_it_as_it_is(query):
+    (text,) = re.findall(r"```python\n(.*?)```", (pages.FOLDER / f"{query.name}.md").read_text(), re.DOTALL)
+    calls = [
+        node for node in ast.walk(ast.parse(text)) if isinstance(node, ast.Call) and isinstance(node.func, ast.Name)
+    ]
+    called = [call for call in calls if call.func.id.removesuffix("_pages") == query.name]
+    assert len(called) == 1
+    (call,) = called
+    given = {word.arg: None for word in call.keywords}
+    inspect.signature(getattr(client, call.func.id)).bind(*call.args, **given)
+    assert f"import {call.func.id}\n" in text
+
+
+def test_the_example_of_the_page_about_clients_makes_a_project(connection, person, product: Complete, monkeypatch):
+    (text,) = re.findall(r"```python\n(.*?)```", (CHECKOUT / "docs" / "clients.md").read_text(), re.DOTALL)
+    monkeypatch.setenv("DATABASE_URL", product.url("authenticator"))
+    names: dict[str, Any] = {"person": person}
+    exec(compile(text, "clients.md", "exec"), names)
+    assert [each.kind for each in names["found"]] == ["text"]
 
 
 def test_what_is_declared_of_patterns_is_of_one_that_there_is():
