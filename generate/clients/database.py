@@ -13,7 +13,7 @@ from declared.paths import CHECKOUT
 from declared.settings import defaults
 from generate.clients import facts, fingerprint, supabase, syntax
 from generate.clients.catalogue import Catalogue, Column, Function, TypesError
-from generate.clients.syntax import Field, Object
+from generate.clients.syntax import Object
 
 FILE = CHECKOUT / "clients" / "typescript" / "src" / "database.ts"
 BEFORE, AFTER = "export type Database = ", "\ntype DatabaseWithoutInternals = "
@@ -60,7 +60,7 @@ def written(generated: str, known: Catalogue) -> str:
             ABOUT.format(fingerprint=fingerprint.of_types()),
             head,
             f"{BEFORE}{database};",
-            helpers,
+            f"{helpers.rstrip()}\n",
             BUCKETS.format(names=names),
         ]
     )
@@ -74,7 +74,7 @@ def better(schema: str, types: Object, known: Catalogue) -> None:
     tables = types["Tables"].object
     _same(f"tables of {schema}", set(tables.fields), known.relations(schema, "r", "p"))
     # Nothing is declared of views yet: the generator takes each of their columns for nullable.
-    _same(f"views of {schema}", _named(types["Views"]), set())
+    _same(f"views of {schema}", _named(types["Views"].object), set())
     for name, table in tables.fields.items():
         _better_table(f"{schema}.{name}", table.object, known.of(f"{schema}.{name}"))
     columns = {f"{schema}.{name}.{column}" for name in tables.fields for column in known.of(f"{schema}.{name}")}
@@ -82,7 +82,7 @@ def better(schema: str, types: Object, known: Catalogue) -> None:
     functions = {name: each for name, each in known.functions.items() if name.startswith(f"{schema}.")}
     _known("facts.NULLABLE", _of(schema, facts.NULLABLE), functions)
     typed = types["Functions"].object
-    _same(f"functions of {schema}", {f"{schema}.{name}" for name in typed.fields}, set(functions))
+    _same(f"functions of {schema}", {f"{schema}.{name}" for name in _named(typed)}, set(functions))
     for name, function in functions.items():
         _better_function(known, function, typed[name.partition(".")[2]].object)
     _same("facts.VALUES", _of(schema, facts.VALUES), set(_possible(functions)))
@@ -92,8 +92,8 @@ def _of(schema: str, names: Iterable[str]) -> set[str]:
     return {name for name in names if name.startswith(f"{schema}.")}
 
 
-def _named(types: Field) -> set[str]:
-    return set(types.object.fields) - {"[_ in never]"}
+def _named(types: Object) -> set[str]:
+    return set(types.fields) - {"[_ in never]"}
 
 
 def _same(what: str, found: set[str], expected: set[str]) -> None:

@@ -5,8 +5,8 @@ Functions by `schema.name`; the column of one that returns a single value is the
 
 from collections.abc import Mapping
 
-# The schemas that PostgREST publishes to the app, and so `Database` has.
-PUBLISHED = ("public",)
+# The schemas that PostgREST publishes, the first by default; the other one is for Auth.js' adapter, as service_role.
+PUBLISHED = ("public", "next_auth")
 
 # Function → columns of its result that may be null. All others never are.
 NULLABLE: Mapping[str, frozenset[str]] = {

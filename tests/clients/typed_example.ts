@@ -28,6 +28,9 @@ export async function throughTheApi(): Promise<void> {
   await supabase.rpc("move_component", { component: "…", after: null });
   await supabase.rpc("my_budget");
 
+  const { data: sessions } = await supabase.schema("next_auth").from("sessions").select("expires").throwOnError();
+  same<Same<(typeof sessions)[number], { expires: string }>>();
+
   // The database gives the place.
   await supabase.from("project_components").insert({ project_id: "…", kind: "text" });
   // @ts-expect-error no such kind of component

@@ -55,6 +55,7 @@ def declared(monkeypatch):
     monkeypatch.setattr(facts, "NULLABLE", {"public.find": frozenset({"name"}), "public.count": frozenset({""})})
     monkeypatch.setattr(facts, "VALUES", {"public.find.name": ("x", "public.things.kind")})
     monkeypatch.setattr(facts, "FILLED_BY_TRIGGER", frozenset({"public.things.id"}))
+    monkeypatch.setattr(facts, "PUBLISHED", ("public",))
 
 
 def written(text=GENERATED, columns=COLUMNS, functions=FUNCTIONS):
