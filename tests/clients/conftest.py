@@ -26,9 +26,9 @@ from toolchain import node
 PROJECTS = 1000
 # People without a name, files of no type and files that the scanner has given up, a bucket that no quota counts.
 UNUSUAL = """
-update public.users as u set display_name = null from next_auth.users as n where n.id = u.id and n.name ~ '[05]$';
+update public.users as u set display_name = null from next_auth.users as n where n.id = u.id and n.email ~ '[05]@';
 update public.users as u set avatar_url = 'https://example.org/a.png'
-from next_auth.users as n where n.id = u.id and n.name ~ '[12]$';
+from next_auth.users as n where n.id = u.id and n.email ~ '[12]@';
 update private.object_scans set mime_type = null where status = 'pending' and version < '8';
 update private.object_scans set status = 'failed', scanned_at = now() where version < '1' and status = 'clean';
 insert into storage.buckets (id, name) values ('servers', 'servers')

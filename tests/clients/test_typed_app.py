@@ -113,7 +113,7 @@ def port(product: Complete) -> Iterator[int]:
 def test_each_function_answers_in_its_types_through_a_pooler(app: App, product: Complete, port: int):
     shutil.copy(world.HERE / "typed_queries.mjs", app.folder)
     with psycopg.connect(product.database.url, autocommit=True) as connection:
-        person = str(row(connection, "select id from next_auth.users where name = 'Person 7'")[0])
+        person = str(row(connection, "select id from next_auth.users where email = 'person7@example.org'")[0])
         asked = cases(connection, person)
         public = "select id::text from public.projects where visibility = 'public' and archived_at is null"
         projects = connection.execute(f"{public} order by updated_at desc, id desc".encode()).fetchall()

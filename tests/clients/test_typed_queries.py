@@ -39,7 +39,7 @@ def connection(product: Complete) -> Iterator[psycopg.Connection[Any]]:
 
 @pytest.fixture(scope="module")
 def person(connection: psycopg.Connection[Any]) -> str:
-    return str(row(connection, "select id from next_auth.users where name = 'Person 7'")[0])
+    return str(row(connection, "select id from next_auth.users where email = 'person7@example.org'")[0])
 
 
 def arguments(connection: psycopg.Connection[Any], query: catalogue.Query, person: str) -> dict[str, Any]:
