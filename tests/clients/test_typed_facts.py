@@ -61,7 +61,9 @@ def connection(product: Complete) -> Iterator[Connection]:
 def seen(connection: Connection) -> dict[str, dict[str, set[Any]]]:
     """Function → column → what was in it, as text or None."""
     found: dict[str, dict[str, set[Any]]] = defaultdict(lambda: defaultdict(set))
-    people = [str(id) for (id,) in connection.execute("select id from next_auth.users where email ~ '^person' limit 20")]
+    people = [
+        str(id) for (id,) in connection.execute("select id from next_auth.users where email ~ '^person' limit 20")
+    ]
     with connection.transaction(force_rollback=True):
         connection.execute(f"{STORED};{BUCKETS}".encode())
         for name in CALLS.keys() - {"public.record_generation"}:
