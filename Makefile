@@ -9,11 +9,11 @@ PROJECTS ?= 100000
 in_environment := $(PYTHON) -m toolchain run
 sources := __main__.py bench clients/python components declared generate guardrails harness local ops pg plugin probe provider run targets tests toolchain
 offline := tests/sql/test_lint.py tests/sql/test_readme.py tests/toolchain tests/components tests/plugin tests/declared tests/run/test_stackfile.py tests/run/test_output.py \
-	tests/everyday/test_env.py tests/everyday/test_logs.py tests/everyday/test_status.py tests/everyday/test_reset.py tests/everyday/test_rotate.py tests/new/test_new_files.py \
+	tests/everyday/test_env.py tests/everyday/test_logs.py tests/everyday/test_status.py tests/everyday/test_reset.py tests/everyday/test_rotate.py tests/new/test_new_files.py tests/typed/test_fingerprints.py tests/typed/test_bettering.py \
 	tests/report/test_forecast.py tests/report/test_words.py tests/guardrails/test_rules.py tests/guardrails/test_exceptions.py tests/guardrails/test_command.py tests/review/test_address.py tests/review/test_migration_lint.py tests/test_ci_page.py tests/test_commands.py tests/test_docs.py tests/test_rooms.py
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview drift audit maintain rekey down test lint check format docs golden faults manual-changes mutants bench
+.PHONY: help up preview drift audit maintain rekey down test lint check format docs golden types faults manual-changes mutants bench
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -51,8 +51,11 @@ format: ## format the sources
 	@$(in_environment) -m ruff format $(sources)
 	@$(in_environment) -m ruff check --fix $(sources)
 
-golden: ## write all generated files: docs/schema, docs/resources.md, settings, outputs, the resource tree, sql/schema
+golden: ## write all generated files: docs/schema, docs/resources.md, settings, outputs, the resource tree, sql/schema, types
 	@$(in_environment) -W ignore -m generate
+
+types: ## write the clients' types and query patterns alone, as `make golden` does
+	@$(in_environment) -W ignore -m generate.clients
 
 docs: golden ## the same
 

@@ -14,6 +14,8 @@ from declared.health import CHECKS, Check
 from declared.paths import CHECKOUT
 from declared.roles import LIMITS, ROLES
 from generate import distribution, pages
+from generate.clients import files as clients
+from generate.clients import pages as patternpages
 from guardrails.model import Where
 from guardrails.rules import SUBJECTS
 from harness import program, schemadump, scratch
@@ -197,18 +199,27 @@ def stale(made: Mapping[Path, str]) -> list[Path]:
     """The files that aren't as they were made, and files of the schema that are made no more."""
     differing = [path for path, text in made.items() if not path.exists() or path.read_text() != text]
     folders = [
-        folder for folder in (pages.FOLDER, schemadump.FOLDER) if any(path.is_relative_to(folder) for path in made)
+        folder
+        for folder in (pages.FOLDER, schemadump.FOLDER, patternpages.FOLDER)
+        if any(path.is_relative_to(folder) for path in made)
     ]
     there = {path for folder in folders for path in folder.rglob("*.*")}
     return sorted([*differing, *(there - made.keys())])
 
 
 def write() -> list[Path]:
-    """Write what differs and remove what is made no more; the files that it was."""
+    """Make all of them from a new server, write what differs and remove what is made no more; the files that it was."""
     with scratch.server() as server:
         scratch.complete(server.url())
-        made = {path: make() for path, make in GENERATED.items()} | pages.made(server.url())
+        made = (
+            {path: make() for path, make in GENERATED.items()} | pages.made(server.url()) | clients.made(server.url())
+        )
         made |= schemadump.files(postgres.wheel_binaries(), server, "postgres")
+    return replaced(made)
+
+
+def replaced(made: Mapping[Path, str]) -> list[Path]:
+    """Write what differs and remove what is made no more; the files that it was."""
     changed = stale(made)
     for path in changed:
         if path in made:

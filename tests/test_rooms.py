@@ -30,7 +30,7 @@ ROOMS = {
     "run": {"declared", "targets", "toolchain"},
     "ops": {"declared", "guardrails", "harness", "run", "provider", CLIENTS},
     "harness": {"declared", "plugin", "provider", "local", "targets", "toolchain"},
-    "generate": {"declared", "guardrails", "harness", "local", "provider", "ops"},
+    "generate": {"declared", "guardrails", "harness", "local", "provider", "ops", "toolchain"},
     "bench": {"declared", "harness", "local", "ops", "provider", "plugin"},
     # A test of a room may use whatever the room is used with; nothing but tests uses tests.
     "tests": {

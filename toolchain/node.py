@@ -1,4 +1,4 @@
-"""Node and packages of npm, for the tests with the database's real clients; nothing else of the project needs them."""
+"""Node and packages of npm: for tests with the database's real clients, and for the types that one of them is given."""
 
 import os
 import shutil

@@ -2,13 +2,15 @@
 
 from collections.abc import Sequence
 
+from declared.roles import OWNER
 from declared.sqlqueries import Query
 from generate.pages.text import anchor, code, codes, page, table
 
 ABOUT = (
     "From [sql/queries](../../sql/queries). Tests run each as its role, under row security, on generated data, and "
     "fail when it stops to use its indexes or reads a large table whole. What says so may be asked at a reader "
-    "([environments.md](../environments.md#readers)): it writes nothing, and what was just written needn't be there."
+    "([environments.md](../environments.md#readers)): it writes nothing, and what was just written needn't be there. "
+    "Those of the apps are [functions in TypeScript and Python](../queries/README.md)."
 )
 
 CACHES = {
@@ -40,6 +42,7 @@ def _query(query: Query) -> str:
         f"- Plan: {query.plan}",
         *(["- May be asked at a reader."] if query.reader else []),
         *([f"- {CACHES[query.cache]} ([caching.md](../caching.md))."] if query.cache else []),
+        *([f"- [Result, and as a function](../queries/{query.name}.md)."] if query.role != OWNER else []),
     ]
     return "\n".join(
         [f"## {query.name}", "", _sentence(query.purpose), "", *facts, "", "```sql", query.text.strip(), "```"]

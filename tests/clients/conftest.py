@@ -5,6 +5,7 @@ import platform
 import secrets
 import shutil
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +14,7 @@ import pytest
 from psycopg import sql
 
 import toolchain
+from harness import data
 from provider import openpgp
 from tests.clients import world
 from tests.clients.world import Complete, Programs
@@ -20,6 +22,17 @@ from tests.conftest import absent
 from tests.sql import provision
 from tests.sql.provision import ADA, BOB
 from toolchain import node
+
+PROJECTS = 1000
+# People without a name, files of no type and files that the scanner has given up, a bucket that no quota counts.
+UNUSUAL = """
+update public.users as u set display_name = null from next_auth.users as n where n.id = u.id and n.email ~ '[05]@';
+update public.users as u set avatar_url = 'https://example.org/a.png'
+from next_auth.users as n where n.id = u.id and n.email ~ '[12]@';
+update private.object_scans set mime_type = null where status = 'pending' and version < '8';
+update private.object_scans set status = 'failed', scanned_at = now() where version < '1' and status = 'clean';
+insert into storage.buckets (id, name) values ('servers', 'servers')
+"""
 
 
 @pytest.fixture(scope="session")
@@ -50,6 +63,20 @@ def complete(cluster: Any, complete_template: str) -> Iterator[Complete]:
         connection.execute(f"alter role authjs in database {name} set search_path = authjs".encode())
         connection.execute("insert into private.sealing_keys values ('k1', 0, decode(%s, 'base64'))", (keys.public,))
     yield Complete(database, passwords, keys.private)
+    cluster.drop(name)
+
+
+@pytest.fixture(scope="session")
+def product(cluster: Any, complete: Complete, complete_template: str) -> Iterator[Complete]:
+    """Another one with the same logins, and a small product's worth of data."""
+    name = f"product_{os.getpid()}"
+    database = cluster.create(name, complete_template)
+    with psycopg.connect(database.url, autocommit=True) as connection:
+        connection.execute("set search_path = ''")
+        assert [*data.generate(connection, PROJECTS)]
+        connection.execute(UNUSUAL.encode())
+        connection.execute(f"alter role authjs in database {name} set search_path = authjs".encode())
+    yield replace(complete, database=database)
     cluster.drop(name)
 
 

@@ -24,6 +24,12 @@ from tests.objects.conftest import ADA, BOB, PROJECT, TypeScript, World
 from toolchain import node, versions
 
 KEPT = "select kept_bytes from private.storage_usage where folder_id = %s and bucket_id = ''"
+THREE = """
+import { client } from "visual-prompt-builder";
+import { BUCKETS } from "visual-prompt-builder/database";
+import { asPerson } from "visual-prompt-builder/queries";
+console.log(typeof client, typeof asPerson, ...BUCKETS);
+"""
 PYTHON, NODE = CHECKOUT / "clients" / "python", CHECKOUT / "clients" / "typescript"
 
 
@@ -64,7 +70,7 @@ def test_the_example_in_typescript_uploads_and_reads(environment, world: World, 
     app = tmp_path / "app"
     (app / "node_modules").mkdir(parents=True)
     drivers = node.ensure(toolchain.context_of(), versions.CLIENTS).modules
-    for name, place in (("pg", drivers / "pg"), ("visual-prompt-builder-objects", typescript.folder)):
+    for name, place in (("pg", drivers / "pg"), ("visual-prompt-builder", typescript.folder)):
         (app / "node_modules" / name).symlink_to(place)
     program = app / "readme.mjs"
     program.write_text(example(NODE, "ts"))
@@ -113,10 +119,11 @@ def test_the_package_for_typescript_is_built_and_installed_as_its_page_says(tmp_
     for command, where in ((build, tmp_path), (install.replace("./", f"{folder}/"), app)):
         done = subprocess.run(command, shell=True, cwd=where, env=environ, capture_output=True, text=True)
         assert done.returncode == 0, done.stdout + done.stderr
-    code = "import { client } from 'visual-prompt-builder-objects'; console.log(typeof client)"
-    words = [packages.node, "--input-type=module", "-e", code]
+    words = [packages.node, "--input-type=module", "-e", THREE]
     done = subprocess.run(words, cwd=app, env=environ, capture_output=True, text=True)
-    assert done.stdout == "function\n", done.stderr
+    assert done.stdout == "function function audio avatars exports\n", done.stderr
+    types = {path.name for path in (app / "node_modules" / "visual-prompt-builder" / "dist").glob("*.d.ts")}
+    assert {"index.d.ts", "database.d.ts", "queries.d.ts"} <= types
 
 
 def test_both_packages_have_the_project_s_version_and_its_licence():

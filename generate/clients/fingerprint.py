@@ -1,0 +1,42 @@
+"""What the generated files of the clients are made of, as a checksum that needs no server and no Node."""
+
+import hashlib
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+from declared import sqlfiles
+from declared.paths import CHECKOUT
+from declared.settings import defaults
+from toolchain import versions
+
+HERE = Path(__file__).resolve().parent
+
+
+def of_types() -> str:
+    """Another text as soon as `database.ts` may be another one."""
+    versions_file = (versions.POSTGRES_META / "package-lock.json").read_text()
+    buckets = sorted(bucket["id"] for bucket in defaults()["buckets"])
+    return _digest(buckets, versions_file, *_steps(), *_texts(HERE, "*.py"))
+
+
+def of_queries() -> str:
+    """Another text as soon as the functions of the query patterns may be others."""
+    return _digest(*_steps(), *_texts(CHECKOUT / "sql" / "queries", "*.sql"), *_texts(HERE, "*.py"))
+
+
+def _steps() -> Iterator[str]:
+    """The migrations, each with what it makes; what takes them back makes nothing."""
+    for folder in sqlfiles.STEP_FOLDERS:
+        yield from _texts(CHECKOUT / folder.folder, "*.up.sql")
+
+
+def _texts(folder: Path, pattern: str) -> Iterator[str]:
+    for path in sorted(folder.glob(pattern)):
+        yield path.name
+        yield path.read_text(encoding="utf-8")
+
+
+def _digest(*parts: Any) -> str:
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()[:32]
