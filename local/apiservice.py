@@ -26,6 +26,8 @@ from local.processes import is_zombie, process_ids
 
 START_SECONDS = 30
 LOG = "api.log"
+# They outlive what has started them; without a name, Python would complain of each.
+_started: list[subprocess.Popen[bytes]] = []
 
 
 def known(folder: Path) -> Record | None:
@@ -94,6 +96,8 @@ def stop(folder: Path) -> None:
             time.sleep(0.02)
         if _is_api(pid, folder):
             os.kill(pid, signal.SIGKILL)
+    for process in _started:
+        process.poll()
     (folder / "api.pid").unlink(missing_ok=True)
 
 
@@ -111,6 +115,7 @@ def _start(folder: Path, kept: Record) -> Record:
             env=os.environ | {"PYTHONPATH": str(CHECKOUT)},
             start_new_session=True,
         )
+    _started.append(process)
     (folder / "api.pid").write_text(str(process.pid))
     deadline = time.monotonic() + START_SECONDS
     while not _health(folder, kept.port).get("ready"):
