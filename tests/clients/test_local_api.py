@@ -42,13 +42,13 @@ def faults(results: dict[str, str]) -> dict[str, str]:
 def test_supabase_js_reaches_rows_with_one_url_and_a_key(programs: Programs, served: LocalApi, people: None) -> None:
     results = programs.run("supabase.mjs", **served.values())
     assert len(results) == 11
-    assert faults(results) == {}
+    assert faults(results) == {}, faults(results)
 
 
 def test_supabase_js_stores_files_under_row_security(programs: Programs, served: LocalApi, people: None) -> None:
     results = programs.run("storage.mjs", **served.values())
     assert len(results) == 12
-    assert faults(results) == {}
+    assert faults(results) == {}, faults(results)
 
 
 def test_nothing_secret_is_in_its_log_or_on_a_command_line(served: LocalApi) -> None:
