@@ -2,6 +2,7 @@
 
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -26,6 +27,7 @@ from local.processes import is_zombie, process_ids
 
 START_SECONDS = 30
 LOG = "api.log"
+ELSEWHERE = re.compile(r"PG|AWS_|.*_proxy$", re.IGNORECASE)
 # They outlive what has started them; without a name, Python would complain of each.
 _started: list[subprocess.Popen[bytes]] = []
 
@@ -112,7 +114,7 @@ def _start(folder: Path, kept: Record) -> Record:
             stdout=log,
             stderr=log,
             cwd=CHECKOUT,
-            env=os.environ | {"PYTHONPATH": str(CHECKOUT)},
+            env=_environment(),
             start_new_session=True,
         )
     _started.append(process)
@@ -125,6 +127,12 @@ def _start(folder: Path, kept: Record) -> Record:
             raise ServerError(f"the API did not start: {said[-1] if said else 'no reason given'} (log: {folder / LOG})")
         time.sleep(0.05)
     return kept
+
+
+def _environment() -> dict[str, str]:
+    """Ours, without what would lead libpq or AWS' library elsewhere than the record does."""
+    kept = {name: value for name, value in os.environ.items() if not ELSEWHERE.match(name)}
+    return kept | {"PYTHONPATH": str(CHECKOUT)}
 
 
 def _usable(program: Path, folder: Path) -> Path:

@@ -91,6 +91,9 @@ def of_database(error: psycopg.Error) -> Refused:
     """What PostgreSQL refused; the text of what it has no word for is PostgreSQL's own."""
     if error.sqlstate in DATABASE:
         return DATABASE[error.sqlstate]()
+    if error.sqlstate is None and isinstance(error, psycopg.DataError):
+        # Before it was sent, such as a text with a zero in it.
+        return invalid(str(error))
     if error.sqlstate is None:
         return Refused(500, "DatabaseError", "the database doesn't answer; ./vpb status shows what runs")
     return Refused(500, "DatabaseError", error.diag.message_primary or error.sqlstate)

@@ -49,7 +49,7 @@ def psql(
     raise typer.Exit(session.run(stack, login, person, [*statements, *own]))
 
 
-@app.command(epilog="Example: TOKEN=$(./vpb token --as ada@example.org --expires 8h)")
+@app.command(epilog="Example: ./vpb token --as ada@example.org --expires 8h")
 def token(
     person: Annotated[str | None, typer.Option("--as", help="a person's id or address")] = None,
     role: Annotated[

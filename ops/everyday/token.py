@@ -103,6 +103,8 @@ def _read(file: Path) -> str:
     try:
         return file.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
-        raise CommandError(f"{file}: there is no such file; --jwt-secret-file names one with the secret alone") from None
+        raise CommandError(
+            f"{file}: there is no such file; --jwt-secret-file names one with the secret alone"
+        ) from None
     except UnicodeDecodeError:
         raise CommandError(f"{file}: is no text; it has to hold the secret alone") from None
