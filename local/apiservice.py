@@ -90,7 +90,8 @@ def withdraw(folder: Path) -> None:
 
 def stop(folder: Path) -> None:
     """Stop the API, where it runs."""
-    for pid in _pids(folder):
+    pids = _pids(folder)
+    for pid in pids:
         with suppress(ProcessLookupError):
             os.kill(pid, signal.SIGTERM)
         deadline = time.monotonic() + 10
@@ -99,7 +100,7 @@ def stop(folder: Path) -> None:
         if _is_api(pid, folder):
             os.kill(pid, signal.SIGKILL)
     for process in _started:
-        process.poll()
+        process.wait() if process.pid in pids else process.poll()
     (folder / "api.pid").unlink(missing_ok=True)
 
 

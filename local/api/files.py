@@ -1,6 +1,6 @@
 """The bytes of stored files, in the one S3 bucket, under the keys that the Storage API uses."""
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Any, BinaryIO
 
@@ -26,6 +26,7 @@ class Download:
     status: int
     headers: Mapping[str, str]
     chunks: Iterator[bytes]
+    close: Callable[[], object]
 
 
 class Files:
@@ -77,14 +78,15 @@ class Files:
         except ClientError as error:
             code = error.response["Error"]["Code"]
             if code == "304":
-                return Download(304, _headers(error.response), iter(()))
+                return Download(304, _headers(error.response), iter(()), lambda: None)
             if code == "InvalidRange":
                 raise Refused(400, "InvalidRange", "invalid range provided", "invalid_range") from None
             if code == "NoSuchKey":
                 raise no_key() from None
             raise
         status = 206 if found.get("ContentRange") else 200
-        return Download(status, _headers(found), found["Body"].iter_chunks(CHUNK))
+        body = found["Body"]
+        return Download(status, _headers(found), body.iter_chunks(CHUNK), body.close)
 
     def _at(self, bucket: str, name: str, version: str) -> dict[str, str]:
         return {"Bucket": self._bucket, "Key": f"{prefix(bucket)}{name}/{version}"}

@@ -1,6 +1,6 @@
 """`/rest/v1`: handed on to PostgREST, bytes as they come."""
 
-from collections.abc import Iterable, Mapping
+from collections.abc import Callable, Mapping
 from typing import IO, Any, cast
 from urllib.parse import parse_qsl, urlencode
 
@@ -55,7 +55,17 @@ class Rest:
             said = "PostgREST took too long" if timed_out else "PostgREST doesn't answer; ./vpb logs --api says why"
             return as_json({"message": said}, 504 if timed_out else 503)
         passed = [(name, value) for name, value in found.headers.items() if _passes(name)]
-        return Response(_chunks(found), found.status, cast(Iterable[tuple[str, str]], passed), direct_passthrough=True)
+        answer = Response(found.stream(CHUNK, decode_content=False), found.status, passed)
+        return closed_after(answer, request, found.close)
+
+
+def closed_after(answer: Response, request: Request, close: Callable[[], object]) -> Response:
+    """An answer whose source is closed when it is sent, or at once where nothing of it is: a part of it may be left."""
+    if request.method == "HEAD" or answer.status_code in (204, 304):
+        close()
+    else:
+        answer.call_on_close(close)
+    return answer
 
 
 class _Body:
@@ -66,13 +76,6 @@ class _Body:
 
     def read(self, size: int = CHUNK) -> bytes:
         return cast(bytes, self._stream.read(size))
-
-
-def _chunks(found: urllib3.BaseHTTPResponse) -> Iterable[bytes]:
-    try:
-        yield from found.stream(CHUNK, decode_content=False)
-    finally:
-        found.release_conn()
 
 
 def _passes(name: str) -> bool:

@@ -12,6 +12,7 @@ from declared import tokens
 from local.api import errors, uploads
 from local.api.callers import SERVICE, Caller, of_storage
 from local.api.errors import as_json
+from local.api.rest import closed_after
 from local.api.rows import COLUMNS, Page
 from local.api.storage import Storage
 
@@ -226,12 +227,12 @@ class Routes:
     def _bytes(self, request: Request, reader: Caller, operation: str, at: At) -> Response:
         row = self._storage.rows.one(reader, operation, *at)
         found = self._storage.files.fetch(*at, row["version"], request.headers)
-        answer = Response(found.chunks, found.status, dict(found.headers), direct_passthrough=True)
+        answer = Response(found.chunks, found.status, dict(found.headers))
         answer.headers["X-Content-Type-Options"] = "nosniff"
         answer.headers["Accept-Ranges"] = "bytes"
         if (name := request.args.get("download")) is not None:
             answer.headers["Content-Disposition"] = f"attachment; filename*=UTF-8''{quote(name or at[1], safe='')}"
-        return answer
+        return closed_after(answer, request, found.close)
 
     def _token(self, purpose: str, at: At, seconds: int, more: dict[str, Any] | None = None) -> str:
         now = int(time.time())

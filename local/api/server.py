@@ -10,7 +10,6 @@ from pathlib import Path
 from typing import Any
 
 import psycopg
-import psycopg_pool
 from werkzeug import Request, Response
 from werkzeug.serving import WSGIRequestHandler
 
@@ -77,10 +76,10 @@ class Application:
             return self._route(request)
         except Refused as error:
             return error.response()
-        except (psycopg.Error, psycopg_pool.PoolTimeout) as error:
+        except psycopg.Error as error:
             return _refused_by_database(request, error)
         except Exception:
-            print(f"{request.method} {request.path}: {traceback.format_exc()}", file=sys.stderr, flush=True)
+            print(f"{request.method} {request.path!a}: {traceback.format_exc()}", file=sys.stderr, flush=True)
             return Refused(500, "InternalError", "Internal server error").response()
 
     def _route(self, request: Request) -> Response:
@@ -126,10 +125,10 @@ def _preflight(request: Request) -> Response:
     return Response(b"", 200, headers)
 
 
-def _refused_by_database(request: Request, error: Exception) -> Response:
+def _refused_by_database(request: Request, error: psycopg.Error) -> Response:
     """For the client in the API's words, for the log in PostgreSQL's, which say what to do."""
-    if not isinstance(error, psycopg.Error) or isinstance(error, psycopg_pool.PoolTimeout):
-        error = psycopg.OperationalError("no connection to the database")
+    if error.sqlstate is None and isinstance(error, psycopg.DataError):
+        return errors.of_database(error).response()
     said = {"code": error.sqlstate, "message": error.diag.message_primary, "hint": error.diag.message_hint}
-    print(f"{request.method} {request.path}: database: {json.dumps(said)}", file=sys.stderr, flush=True)
+    print(f"{request.method} {request.path!a}: database: {json.dumps(said)}", file=sys.stderr, flush=True)
     return errors.of_database(error).response()
