@@ -1,5 +1,6 @@
 """The API of one stack on this machine: started, found, stopped; its code is in `local/api`."""
 
+import hashlib
 import json
 import os
 import re
@@ -140,8 +141,9 @@ def _usable(program: Path, folder: Path) -> Path:
     """PostgREST, or a copy of it that the account which runs it can reach."""
     if os.geteuid() != 0 or reachable_by_others(program):
         return program
-    copy = data_folder(folder) / "postgrest"
-    if not copy.exists() or copy.stat().st_size != program.stat().st_size:
+    # Another version lies elsewhere in the cache.
+    copy = data_folder(folder) / f"postgrest-{hashlib.sha256(bytes(program)).hexdigest()[:12]}"
+    if not copy.exists():
         copy.parent.mkdir(mode=0o755, parents=True, exist_ok=True)
         partial = copy.with_suffix(".partial")
         shutil.copyfile(program, partial)

@@ -190,6 +190,7 @@ test("tokens that aren't to be believed are refused, in all words alike", async 
 })
 
 test("names that can't be stored and what is missing are one line", async () => {
+  await found(avatars(people.ada).upload(`${ada}/stays.png`, png()))
   await refused(avatars(people.ada).upload(`${ada}/ü.png`, png()), "400", /Invalid key/)
   await refused(people.ada.storage.from("nowhere").upload("a.png", png()), "404", /Bucket not found/)
   await refused(people.ada.storage.createBucket("mine"), "501", /database:buckets/)

@@ -10,7 +10,10 @@ from pathlib import Path
 
 import pytest
 
-from local import apiservice
+from declared.connectionurl import parse
+from declared.objectlayout import TENANT
+from local import apiservice, services
+from local.postgres import RunningServer
 from local.processes import process_ids
 from tests.clients import localapi
 from tests.clients.localapi import LocalApi
@@ -45,10 +48,17 @@ def test_supabase_js_reaches_rows_with_one_url_and_a_key(programs: Programs, ser
     assert faults(results) == {}, faults(results)
 
 
-def test_supabase_js_stores_files_under_row_security(programs: Programs, served: LocalApi, people: None) -> None:
+def test_supabase_js_stores_files_under_row_security_and_none_without_a_row(
+    programs: Programs, served: LocalApi, people: None, moto: MotoServer, admin: Connection
+) -> None:
     results = programs.run("storage.mjs", **served.values())
     assert len(results) == 12
     assert faults(results) == {}, faults(results)
+    rows = admin.execute("select format('%s/%s/%s', bucket_id, name, version) from storage.objects").fetchall()
+    listed = moto.client("s3").list_objects_v2(Bucket=localapi.OBJECTS)["Contents"]
+    assert len(rows) == 1
+    prefix = f"{TENANT}/"
+    assert sorted(each["Key"].removeprefix(prefix) for each in listed) == sorted(key for (key,) in rows)
 
 
 def test_nothing_secret_is_in_its_log_or_on_a_command_line(served: LocalApi) -> None:
@@ -65,13 +75,18 @@ def test_nothing_secret_is_in_its_log_or_on_a_command_line(served: LocalApi) -> 
     assert (served.folder / "api.json").stat().st_mode & 0o777 == 0o600
 
 
-def status(served: LocalApi, path: str) -> int:
+def ask(served: LocalApi, path: str) -> tuple[int, str]:
+    """The status and the text that a visitor gets."""
     request = urllib.request.Request(served.url + path, headers={"apikey": served.values()["anon"]})
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:
-            return int(answer.status)
+            return int(answer.status), answer.read().decode()
     except urllib.error.HTTPError as error:
-        return error.code
+        return error.code, error.read().decode()
+
+
+def status(served: LocalApi, path: str) -> int:
+    return ask(served, path)[0]
 
 
 def wait_for(what: Callable[[], bool]) -> None:
@@ -83,13 +98,17 @@ def wait_for(what: Callable[[], bool]) -> None:
 
 def test_its_schema_cache_follows_a_migration(served: LocalApi, admin: Connection) -> None:
     assert status(served, "/rest/v1/rpc/of_a_migration") == 404
-    admin.execute("create function public.of_a_migration() returns int language sql stable return 1")
+    admin.execute(
+        "create function public.of_a_migration() returns text language sql stable "
+        "return current_setting('statement_timeout')"
+    )
     admin.execute("grant execute on function public.of_a_migration() to anon")
     try:
         time.sleep(0.3)
         assert status(served, "/rest/v1/rpc/of_a_migration") == 404, "nothing has said so yet"
         served.again()
         wait_for(lambda: status(served, "/rest/v1/rpc/of_a_migration") == 200)
+        assert ask(served, "/rest/v1/rpc/of_a_migration")[1] == '"3s"', "as the role anon has it"
     finally:
         admin.execute("drop function public.of_a_migration()")
 
@@ -128,3 +147,31 @@ def test_postgrest_runs_without_rights_of_root(served: LocalApi) -> None:
     (postgrest,) = children(apiservice.known(served.folder).start.program)
     assert Path(f"/proc/{postgrest}").stat().st_uid != 0 or os.geteuid() != 0
     assert Path(f"/proc/{postgrest}/cmdline").read_bytes().count(b"\0") == 1
+
+
+def test_it_goes_where_its_services_have_gone(served: LocalApi) -> None:
+    server, aws = (
+        RunningServer("127.0.0.1", 7, "postgres", "pw", 17),
+        services.Moto("http://127.0.0.1:8", "AKIA", "key"),
+    )
+    moved = services._moved(served.start, services.Services(server, aws))
+    before, after = parse(served.start.storage_url), parse(moved.storage_url)
+    assert after == {**before, "port": "7"}
+    assert (moved.endpoint, moved.access_key, moved.fingerprint != served.start.fingerprint) == (
+        aws.endpoint,
+        "AKIA",
+        True,
+    )
+    assert services._moved(served.start, services.Services(None, aws)).rest_url == served.start.rest_url
+
+
+def test_it_stops_with_the_services_and_starts_no_more_once_it_is_withdrawn(
+    served: LocalApi, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    program = apiservice.known(served.folder).start.program
+    monkeypatch.setattr(services, "stack_folder", lambda stack: served.folder)
+    services.stop("dev")
+    assert (apiservice.address(served.folder), children(program)) == (None, [])
+    apiservice.withdraw(served.folder)
+    apiservice.again(served.folder, lambda start: start, lambda message: None)
+    assert apiservice.address(served.folder) is None
