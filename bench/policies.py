@@ -85,7 +85,9 @@ def filled(url: str | None, projects: int) -> Iterator[str]:
 
 def cases(connection: Connection, number: int) -> list[tuple[str, Case]]:
     """Every pattern for a person; where it names a project, for one of theirs and for one shared with them."""
-    one = connection.execute("select id from next_auth.users where name = %s", (f"Person {number}",)).fetchone()
+    one = connection.execute(
+        "select id from next_auth.users where email = %s", (f"person{number}@example.org",)
+    ).fetchone()
     assert one
     who = str(one[0])
     own = catalogue.values(connection, who) | {"person": who}

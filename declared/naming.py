@@ -16,7 +16,7 @@ STACK_RULE = f"a-z, 0-9 and -, a letter first, no - at the end, at most {LONGEST
 # What names of resources at AWS begin with that are names of others without it; a test holds that there are no more.
 SHARED = ("-health", "-readers")
 # What `.local` holds beside a folder for each stack.
-RESERVED = frozenset({"state", "passphrase", "backups"})
+RESERVED = frozenset({"state", "passphrase", "backups", "templates"})
 # A storage bucket's id and a MIME type: what Supabase Storage takes, which a bucket that is there already may have.
 STORAGE_BUCKET_ID = re.compile(r"[\w!\-.*'() &$@=;:+,?]{1,100}", re.ASCII)
 STORAGE_MIME_TYPE = re.compile(r"[a-z]+/(\*|[a-z0-9][a-z0-9!#$&^_.+\-]*)")

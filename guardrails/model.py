@@ -1,12 +1,16 @@
 """What guardrails are made of: a plan, the resources in it, rules, and what a rule says of a resource."""
 
+import re
+from collections import Counter
 from collections.abc import Callable, Iterable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum, IntEnum
 from functools import cached_property
 from typing import Any
 
-from guardrails.values import NotKnown, at, cleaned
+from guardrails.values import NotKnown, at, cleaned, texts
+
+ARN = re.compile(r"\barn:[\w-]+:[\w-]*:[\w-]*:([0-9]{12}):")
 
 
 class Severity(IntEnum):
@@ -99,6 +103,20 @@ class Plan:
         for resource in self.resources:
             found.setdefault(resource.type, []).append(resource)
         return {type: tuple(each) for type, each in found.items()}
+
+    @cached_property
+    def account(self) -> str:
+        """The account at AWS that most resources are named in; empty where none is.
+
+        What policies name counts only where nothing else does: they may let others in.
+        """
+        found: dict[bool, Counter[str]] = {True: Counter(), False: Counter()}
+        for resource in self.resources:
+            if resource.type.startswith("aws:"):
+                for path, text in texts(dict(resource.inputs)):
+                    found["polic" in path.lower()].update(ARN.findall(text))
+        (most, _), *_ = (found[False] or found[True]).most_common(1) or [("", 0)]
+        return most
 
     def of_type(self, *types: str) -> list[Resource]:
         return [resource for type in types for resource in self.by_type.get(type, ())]

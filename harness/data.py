@@ -11,7 +11,7 @@ measurements. A third is public. There are 20 projects a person, but person 1 is
 import argparse
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from typing import Any
 
 import psycopg
@@ -70,6 +70,14 @@ alter table pg_temp.made_projects add primary key (n);
 analyze pg_temp.made_people, pg_temp.made_projects;
 """
 
+FIRST = """
+    Ada Alan Amara Anna Boris Chen Clara Dev Elif Emre Fatima Grace Hana Ivan Jonas Kenji Leila Luca Maya Nour Omar
+    Priya Rosa Sven
+"""
+LAST = """
+    Adeyemi Bauer Costa Dubois Eriksen Ferrari Garcia Haddad Ivanova Jensen Kaya Lehmann Mori Nguyen Okafor Patel Quinn
+    Rossi Silva Tanaka Ueda Virtanen Weber Zhang
+"""
 # Common words first: those are drawn most often.
 COMMON = """
     the a model prompt image voice scene light story write make with for and in of to as style short long list table
@@ -81,7 +89,8 @@ COMMON = """
 STATEMENTS: dict[str, str] = {
     "people": """
         insert into next_auth.users (id, name, email, "emailVerified")
-        select id, 'Person ' || n, 'person' || n || '@example.org', now() from pg_temp.made_people;
+        select id, {first}[1 + n % 24] || ' ' || {last}[1 + n / 24 % 24], 'person' || n || '@example.org', now()
+        from pg_temp.made_people;
         insert into public.users (id, display_name) select u.id, u.name from next_auth.users as u
         on conflict do nothing;
         insert into next_auth.sessions (expires, "sessionToken", "userId")
@@ -134,13 +143,19 @@ STATEMENTS: dict[str, str] = {
         where c.guest_number <> p.owner_number
         on conflict do nothing
     """,
+    # In every second project the first is a group with the next three in it.
     "project_components": """
-        insert into public.project_components
-            (project_id, kind, title, x, y, position, properties, created_at, updated_at)
-        select id, (array['text', 'instruction', 'example', 'variable'])[1 + (n + i) % 4],
-            'Part ' || i, 300 * i, 100, private.place_at(50000000 + i), jsonb_build_object('text', md5(n::text)),
-            made_at, made_at
-        from pg_temp.made_projects, generate_series(1, 1 + n % 5) as i
+        insert into public.project_components (
+            id, project_id, parent_id, kind, title, x, y, position, properties, created_at, updated_at
+        )
+        select pg_temp.key(p.n * 1000 + i, 'component', p.made_at), p.id,
+            case when p.n % 2 = 0 and i between 2 and 4 then pg_temp.key(p.n * 1000 + 1, 'component', p.made_at) end,
+            case when p.n % 2 = 0 and i = 1 then 'group'
+                else (array['text', 'instruction', 'example', 'variable'])[1 + (p.n + i) % 4] end,
+            'Part ' || i, 300 * (i % 20), 160 * (i / 20), private.place_at(50000000 + i),
+            jsonb_build_object('text', s.list[1 + (p.n * 7 + i) % 500]), p.made_at, p.made_at
+        from pg_temp.made_projects as p, generate_series(1, 1 + n % (2 * {components} - 1)) as i,
+            (select array_agg(pg_temp.words(n, 'sentence', 12)) as list from generate_series(1, 500) as n) as s
     """,
     "audio_recordings": """
         insert into public.audio_recordings (
@@ -269,21 +284,30 @@ def people(projects: int) -> int:
     return max(50, projects // 20)
 
 
-def generate(connection: Connection, projects: int, seed: int = 1) -> Iterator[str]:
+def generate(
+    connection: Connection, projects: int, seed: int = 1, components: int = 3, leave_out: Collection[str] = ()
+) -> Iterator[str]:
     """Fill a database that has our schema and no rows, as superuser; the name of each table as it is done.
 
     Triggers and foreign keys are off meanwhile: the rows fit each other by construction.
+
+    Args:
+        components: how many of a project, on average.
+        leave_out: the statements that aren't run.
     """
-    size = {"projects": projects, "people": people(projects), "seed": seed}
-    vocabulary = "array['" + "', '".join([*COMMON.split(), *(f"word{number}" for number in range(1200))]) + "']"
+    size: dict[str, Any] = {"projects": projects, "people": people(projects), "seed": seed, "components": components}
+    vocabulary = _array([*COMMON.split(), *(f"word{number}" for number in range(1200))])
+    names = {"first": f"({_array(FIRST.split())})", "last": f"({_array(LAST.split())})"}
     with connection.transaction():
         connection.execute("set local search_path = ''; set local session_replication_role = replica")
         connection.execute(_filled(HELPERS, size | {"vocabulary": vocabulary}))
         connection.execute("select ops.make_partitions(1, (now() - interval '61 days')::date)")
         for table, statement in STATEMENTS.items():
+            if table in leave_out:
+                continue
             if table in UNRECORDED:
                 connection.execute(f"alter table public.{table} disable trigger _900_audit_insert")
-            connection.execute(_filled(statement, size))
+            connection.execute(_filled(statement, size | names))
             if table in UNRECORDED:
                 connection.execute(f"alter table public.{table} enable always trigger _900_audit_insert")
             yield table
@@ -291,6 +315,10 @@ def generate(connection: Connection, projects: int, seed: int = 1) -> Iterator[s
     connection.execute("vacuum (analyze)")
     connection.execute("select ops.refresh_summaries()")
     yield "summaries"
+
+
+def _array(words: list[str]) -> str:
+    return "array['" + "', '".join(words) + "']"
 
 
 def _filled(statement: str, values: dict[str, Any]) -> bytes:

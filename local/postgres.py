@@ -12,7 +12,7 @@ import socket
 import subprocess
 import tempfile
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -102,7 +102,7 @@ def ensure(
     :raises ServerError: with one line that says what to do
     """
     folder.mkdir(parents=True, exist_ok=True)
-    with _locked(folder):
+    with locked(folder):
         programs = usable(binaries or wheel_binaries(), folder)
         data = data_folder(folder) / "postgres"
         if not data.exists():
@@ -142,7 +142,7 @@ def remove(folder: Path, binaries: Path | None = None) -> None:
     """Stop the server of `folder` and delete all of its data."""
     if not folder.exists():
         return
-    with _locked(folder):
+    with locked(folder):
         stop(folder, binaries)
         shutil.rmtree(data_folder(folder) / "postgres", ignore_errors=True)
         shutil.rmtree(data_folder(folder) / "programs", ignore_errors=True)
@@ -167,7 +167,8 @@ def stop(folder: Path, binaries: Path | None = None) -> None:
 
 
 @contextmanager
-def _locked(folder: Path) -> Iterator[None]:
+def locked(folder: Path) -> Iterator[None]:
+    """Keep others away from the server's files in a folder."""
     with (folder / "server.lock").open("w") as handle:
         fcntl.flock(handle, fcntl.LOCK_EX)
         yield
@@ -210,13 +211,20 @@ def _new_record(folder: Path, programs: Path, data: Path, progress: Callable[[st
     stop(folder, programs)
     record = {"port": free_port(), "password": secrets.token_urlsafe(24), "data": str(data)}
     statement = f"alter role {SUPERUSER} password '{record['password']}'"
-    command = [programs / "postgres", "--single", "-j", "-D", data, "-c", "log_min_error_statement=panic", "postgres"]
-    _patiently(
-        lambda: _run(command, "giving PostgreSQL's superuser a new password", f"{statement};\n\n"),
-        str,
-    )
+    _patiently(lambda: single_user(programs, data, [statement], "giving PostgreSQL's superuser a new password"), str)
     write_private(folder / "server.json", record)
     return record
+
+
+def single_user(programs: Path, data: Path, statements: Sequence[str], doing: str) -> None:
+    """Run statements in the database `postgres` of a server that is stopped, as its superuser.
+
+    :raises ServerError: where it isn't stopped, or for the first statement that fails
+    """
+    command = [programs / "postgres", "--single", "-j", "-D", data]
+    for setting in ("log_min_error_statement=panic", "exit_on_error=on"):
+        command += ["-c", setting]
+    _run([*command, "postgres"], doing, "".join(f"{statement};\n\n" for statement in statements))
 
 
 def usable(binaries: Path, folder: Path) -> Path:

@@ -26,6 +26,7 @@ from ops.adopt import command as adoption
 from ops.archive import command as archive
 from ops.backups import command as backups
 from ops.backups import wholecommand
+from ops.branches import command as branch
 from ops.errors import CommandError, answered
 from ops.everyday import command as everyday
 from ops.guardrails import command as guardrails
@@ -62,6 +63,7 @@ app.add_typer(guardrails.app)
 app.add_typer(pooler.app)
 app.add_typer(backups.alone)
 app.add_typer(backups.app, name="backups")
+app.add_typer(branch.app, name="branch")
 app.add_typer(wholecommand.app, name="restore")
 app.add_typer(migrations.app, name="migrate")
 app.add_typer(new.app, name="new")

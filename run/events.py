@@ -12,6 +12,7 @@ from threading import Event as Signal
 from typing import Any
 
 from declared import prices
+from declared.pulumivalues import HIDDEN, SIGNATURE, UNKNOWNS
 
 # What becomes of a resource in a run that leaves it as it is, or that another event beside it reports.
 UNCHANGED = frozenset({"same", "read", "refresh"})
@@ -22,8 +23,6 @@ PART = re.compile(r"\.?([A-Za-z_]\w*)|\[\"((?:[^\"\\]|\\.)*)\"\]|\[(\d+)\]")
 SHORT = 60
 OURS_ON_PATH = "using pulumi-resource-"
 STACK = "pulumi:pulumi:Stack"
-# How the engine writes what isn't known yet, and a secret, whose value it leaves out (Pulumi's Go package `resource`).
-UNKNOWN, SIGNATURE, SECRET = "04da6b54-80e4-46f7-96ec-b56ff0331ba9", "4dabf18193072939515e22adb298388d", "[secret]"
 
 
 @dataclass(frozen=True)
@@ -226,10 +225,10 @@ def _value(properties: Any, path: str) -> Any:
 
 def _in_words(value: Any) -> Any:
     if isinstance(value, Mapping):
-        return SECRET if SIGNATURE in value else {key: _in_words(each) for key, each in value.items()}
+        return HIDDEN if SIGNATURE in value else {key: _in_words(each) for key, each in value.items()}
     if isinstance(value, list):
         return [_in_words(each) for each in value]
-    return "not known before up" if value == UNKNOWN else value
+    return "not known before up" if isinstance(value, str) and value in UNKNOWNS else value
 
 
 def _name(urn: str) -> str:

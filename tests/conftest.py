@@ -46,6 +46,7 @@ VERSIONS = (
     "provider/test_snapshot_partitions.py",
     "provider/test_spellings.py",
     "report/test_plans.py",
+    "review/test_access_catalogue.py",
     "review/test_lock_forecast.py",
     "review/test_type_changes.py",
     "sql/test_catalogue.py",

@@ -20,6 +20,8 @@ from ops import progress
 from ops.audit.model import Finding, Severity
 from ops.audit.report import Report
 from ops.backups.drill import Check, Evidence
+from ops.branches.sweeping import Leftover
+from ops.branches.testing import Attempt, Step
 from ops.compliance.run import table
 from ops.drift import Drift
 from ops.everyday.overview import Overview
@@ -28,6 +30,7 @@ from ops.review.access import AccessChange
 from ops.review.forecast import StatementForecast
 from ops.review.forecast.model import Lock
 from ops.review.lint import Finding as Linted
+from ops.review.lint import Outcome
 from ops.review.manual import ManualChange
 from ops.review.model import Plan
 from run import engine
@@ -127,7 +130,7 @@ ANSWERS = {
         lambda bad: {"sql/a": {"pending": ["0001_a"] if bad else []}},
     ),
     ("migrate", "check"): ("ops.migrations.command._run", lambda bad: {"checked": {}, "found": ["a"] if bad else []}),
-    ("migrate", "lint"): ("ops.migrations.command._linted", lambda bad: [LINTED] if bad else []),
+    ("migrate", "lint"): ("ops.migrations.command._linted", lambda bad: Outcome([LINTED] if bad else [], [])),
     ("migrate", "locks"): ("ops.review.forecast.of", lambda bad: [replace(FORECAST, over_budget=bad)]),
     ("backups", "verify"): (
         "ops.backups.command._verified",
@@ -148,10 +151,25 @@ ANSWERS = {
     ("restore", "project"): ("ops.backups.restorecommand._lost", lambda bad: ["audio/a"] if bad else []),
     ("restore", "person"): ("ops.backups.restorecommand._lost", lambda bad: ["audio/a"] if bad else []),
     ("restore", "environment"): ("ops.backups.wholecommand._lost", lambda bad: ["audio/a"] if bad else []),
+    ("branch", "check"): (
+        "ops.branches.trials.tried",
+        lambda bad: [Check("access", "failed" if bad else "passed", "")],
+    ),
+    ("branch", "test"): (
+        "ops.branches.testing.tested",
+        lambda bad: Attempt("pr-12", "dev", "", (Step("audit", "", _status(bad), 1.0, "stack pr-12: 1 finding"),)),
+    ),
+    ("branch", "sweep"): (
+        "ops.branches.sweeping.leftovers",
+        lambda bad: [Leftover("stack", "pr-12", "is old")] if bad else [],
+    ),
     ("migrate", "adopt"): ("ops.migrations.command._run", lambda bad: {"differences": ["a"] if bad else []}),
 }
 """What finds something: the function that looks, and what it answers."""
-NAMED = dict.fromkeys([("restore", "project"), ("restore", "person")], "00000000-0000-7000-8000-000000000000")
+NAMED = {
+    **dict.fromkeys([("restore", "project"), ("restore", "person")], "00000000-0000-7000-8000-000000000000"),
+    **dict.fromkeys([("branch", "check"), ("branch", "test")], "pr-12"),
+}
 """What has to be named to these."""
 
 

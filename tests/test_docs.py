@@ -34,6 +34,15 @@ def test_every_setting_is_on_its_page():
     assert not missing
 
 
+def test_the_page_for_the_audio_side_has_the_limits_that_are_declared():
+    buckets = yaml.safe_load((CHECKOUT / "Pulumi.yaml").read_text())["config"]["buckets"]["default"]
+    (audio,) = (each for each in buckets if each["id"] == "audio")
+    page = (CHECKOUT / "docs" / "neighbours" / "audio.md").read_text()
+    assert f"`fileSizeLimit`, {audio['fileSizeLimit']:,} bytes" in page
+    assert f"access `{audio['access']}`" in page
+    assert (audio.get("public", False), audio["cdn"]) == (False, True), "the page says private, and served by the CDN"
+
+
 def test_every_make_target_that_a_page_names_exists():
     targets = set(re.findall(r"^([a-z-]+):", (CHECKOUT / "Makefile").read_text(), re.MULTILINE))
     named = [

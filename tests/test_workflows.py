@@ -1,5 +1,6 @@
 """The workflows: two linters have nothing to say, and what their steps run does at GitHub what it is to do."""
 
+import json
 import os
 import re
 import subprocess
@@ -22,8 +23,9 @@ FILES = sorted(FOLDER.glob("*.yml"))
 # In the place of ./vpb: a report with a status, and the real command for what goes to GitHub.
 VPB = """#!/bin/sh
 case "$1" in
-  plan|drift|guardrails|audit) echo "$@" >> asked; printf '%s' "$REPORT"; exit "$STATUS" ;;
+  plan|drift|guardrails|audit|up|preview) echo "$@" >> asked; printf '%s' "$REPORT"; exit "$STATUS" ;;
   access) echo "$@" >> asked; printf 'who reaches more'; exit "$STATUS" ;;
+  branch) echo "$@" >> asked; printf '%s' "$REPORT"; exit "$STATUS" ;;
 esac
 PYTHONPATH={checkout}:{checkout}/clients/python exec {python} -m ops "$@"
 """
@@ -75,8 +77,7 @@ def test_what_comes_from_outside_gets_into_no_shell_and_no_job_has_more_rights_t
 
 def test_a_branch_of_a_fork_gets_neither_credentials_nor_our_runner() -> None:
     jobs = read("preview")["jobs"]
-    for name in ("plan", "guardrails"):
-        assert "github.event.pull_request.head.repo.full_name == github.repository" in jobs[name]["if"]
+    assert "github.event.pull_request.head.repo.full_name == github.repository" in jobs["plan"]["if"]
     # What anybody's branch may run, on a runner of GitHub's, with nothing secret.
     assert jobs["access"]["runs-on"] == "ubuntu-24.04"
     assert "permissions" not in jobs["access"]
@@ -112,6 +113,30 @@ def test_prod_comes_behind_staging_and_waits_for_somebody() -> None:
     assert (job["environment"], job["concurrency"]["group"]) == ("${{ inputs.stack }}", "deploy-${{ inputs.stack }}")
     commands = [line.split()[1] for each in job["steps"] for line in each.get("run", "").splitlines()]
     assert commands == ["guardrails", "up", "preview", "guardrails", "audit"], "what is refused isn't begun"
+
+
+@pytest.mark.parametrize(("status", "ends"), [(0, 0), (1, 1), (2, 0)])
+def test_the_plan_of_prod_is_in_the_summary_where_it_is_approved(
+    tmp_path: Path, github: FakeGitHub, status: int, ends: int
+) -> None:
+    assert ran(tmp_path, github, "deploy", "plan", status, "## Plan of `prod`") == ends
+    assert (tmp_path / "summary.md").read_text() == "## Plan of `prod`"
+
+
+def test_what_the_guardrails_refuse_is_not_deployed_and_what_is_open_afterwards_is_red(
+    tmp_path: Path, github: FakeGitHub
+) -> None:
+    def step(number: int, status: int) -> int:
+        return ran(tmp_path, github, "deploy-stack", "up", status, "", number=number, STACK="staging")
+
+    assert [step(0, 2), step(0, 0), step(1, 1), step(2, 2), step(2, 0)] == [2, 0, 1, 2, 0]
+    asked = (tmp_path / "asked").read_text().splitlines()
+    assert asked[-4:] == [
+        "preview --stack staging",
+        "preview --stack staging",
+        "guardrails --stack staging",
+        "audit --stack staging --fail-on high",
+    ], "the first that finds something ends it"
 
 
 @pytest.fixture
@@ -183,7 +208,7 @@ def test_a_pull_request_has_one_comment_for_each_environment(tmp_path: Path, git
         return done
 
     github.labels += ["wider-access", "other"]
-    assert [pushed(2, "first", "labeled"), pushed(0, "second", "labeled")] == [0, 0]
+    assert [pushed(2, "first", "labeled"), pushed(0, "second", "labeled")] == [2, 0], "red for errors"
     assert github.labels == ["wider-access", "other"]
     assert pushed(1, "the preview failed") == 1, "red, and the comment says why"
     assert github.labels == ["other"], "what was pushed since the label was given, nobody has allowed"
@@ -201,13 +226,87 @@ def test_a_pull_request_has_one_comment_for_each_environment(tmp_path: Path, git
     assert github.comments[0]["body"] == f"{nothing}.**\n\nOf commit xyz.\n"
 
 
-def test_what_the_guardrails_refuse_is_red(tmp_path: Path, github: FakeGitHub) -> None:
-    assert ran(tmp_path, github, "preview", "guardrails", 2, "1 to mend", STACK="staging") == 2
-    assert ran(tmp_path, github, "preview", "guardrails", 0, "nothing", STACK="staging") == 0
-    assert (tmp_path / "summary.md").read_text() == "1 to mendnothing"
-
-
 def test_wider_access_is_red_until_a_label_allows_it(tmp_path: Path, github: FakeGitHub) -> None:
     assert ran(tmp_path, github, "preview", "access", 2, "more", BASE="abc", ALLOWED="") == 2
     assert ran(tmp_path, github, "preview", "access", 0, "more", BASE="abc", ALLOWED="1") == 0
     assert (tmp_path / "asked").read_text().splitlines() == ["access --base abc", "access --base abc --allow"]
+
+
+def test_a_preview_environment_is_reported_in_one_comment(tmp_path: Path, github: FakeGitHub) -> None:
+    reports = tmp_path / "reports" / "environment"
+    about = {"NUMBER": "7", "HEAD": "def"}
+
+    def pushed(status: int, report: str) -> int:
+        done = ran(tmp_path, github, "preview-environment", "environment", status, report, SOURCE="staging", **about)
+        reports.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "environment.md").rename(reports / "environment.md")
+        assert ran(tmp_path, github, "preview-environment", "comment", 0, "", **about) == 0
+        return done
+
+    assert [pushed(0, "first"), pushed(2, "it found something")] == [0, 2]
+    assert [(each["on"], each["body"]) for each in github.comments] == [
+        (7, "<!-- vpb preview-environment -->\nit found something\n\nOf commit def.\n")
+    ]
+    assert pushed(1, "") == 1
+    assert "pr-7`\n\n**There is none: its log says why.**\n\nOf commit def." in github.comments[0]["body"]
+    (reports / "environment.md").unlink()
+    assert ran(tmp_path, github, "preview-environment", "comment", 0, "", **about) == 0
+    assert "**There is none: the job failed.**\n\nOf commit def." in github.comments[0]["body"]
+    assert len(github.comments) == 1
+    assert (tmp_path / "asked").read_text().splitlines() == ["branch test pr-7 --from staging"] * 3
+    assert "first" in (tmp_path / "summary.md").read_text()
+
+
+def test_a_closed_pull_request_takes_its_own_environment_away(tmp_path: Path, github: FakeGitHub) -> None:
+    def closed(there: str) -> list[str]:
+        (tmp_path / "asked").unlink(missing_ok=True)
+        listed = json.dumps({"branches": [{"stack": there}]}, indent=2)
+        assert ran(tmp_path, github, "preview-environment", "end", 0, listed, NUMBER="7") == 0
+        return (tmp_path / "asked").read_text().splitlines()
+
+    assert closed("pr-7") == ["branch list --json", "branch drop pr-7"]
+    assert closed("pr-77") == ["branch list --json"]
+
+
+def test_the_night_keeps_what_is_of_an_open_pull_request(tmp_path: Path, github: FakeGitHub) -> None:
+    def night(*numbers: int, status: int = 0) -> tuple[int, list[str]]:
+        (tmp_path / "asked").unlink(missing_ok=True)
+        github.pulls[:] = [{"number": number, "state": "open"} for number in numbers] + [
+            {"number": 3, "state": "closed"}
+        ]
+        done = ran(tmp_path, github, "preview-environment", "night", status, "")
+        asked = tmp_path / "asked"
+        return done, asked.read_text().splitlines() if asked.exists() else []
+
+    assert night(9, 7) == (0, ["branch sweep --older 0h --keep pr-7 --keep pr-9 --remove"])
+    assert night() == (0, ["branch sweep --older 0h --remove"])
+    assert night(7, status=1)[0] == 1
+    github.redirects = "http://127.0.0.1:1"
+    assert night(7) == (1, []), "not knowing which are open removes none"
+
+
+def test_a_pull_request_gets_no_credentials_for_its_environment_and_writes_no_comment() -> None:
+    jobs = read("preview-environment")["jobs"]
+    for name in ("environment", "end"):
+        assert "github.event.pull_request.head.repo.full_name == github.repository" in jobs[name]["if"]
+        assert "permissions" not in jobs[name]
+        assert not any("aws-actions" in each.get("uses", "") for each in jobs[name]["steps"])
+        assert "github.token" not in str(jobs[name])
+    assert "github.event_name != 'pull_request'" in jobs["night"]["if"]
+    assert "secrets" not in (FOLDER / "preview-environment.yml").read_text()
+    refs = {name: _checkout(job)["with"].get("ref") for name, job in jobs.items()}
+    assert refs == {
+        "environment": None,
+        "comment": "${{ github.event.pull_request.base.sha }}",
+        "end": "${{ github.event.repository.default_branch }}",
+        "night": None,
+    }
+    for name in ("environment", "end", "night"):
+        # The environments lie in the checkout.
+        assert _checkout(jobs[name])["with"]["clean"] is False
+        assert jobs[name]["runs-on"] == ["self-hosted", "preview"]
+
+
+def _checkout(job: dict[str, Any]) -> dict[str, Any]:
+    (found,) = (each for each in job["steps"] if "checkout" in each.get("uses", ""))
+    return dict(found)

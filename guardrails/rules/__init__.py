@@ -1,7 +1,7 @@
 """All rules, in the order in which reports and docs/guardrails.md have them. A new subject is one line here."""
 
 from guardrails.model import Rule
-from guardrails.rules import access, accounts, buckets, cdn, network, roles, servers, upkeep
+from guardrails.rules import access, accounts, buckets, cdn, network, rights, roles, servers, upkeep
 
 SUBJECTS: dict[str, tuple[Rule, ...]] = {
     "Tables, grants and row policies": access.RULES,
@@ -10,7 +10,8 @@ SUBJECTS: dict[str, tuple[Rule, ...]] = {
     "The CDN": cdn.RULES,
     "Database servers at AWS": servers.RULES,
     "Their network and proxy": network.RULES,
-    "Keys, topics, roles and secrets at AWS": accounts.RULES,
+    "Keys, topics, functions and secrets at AWS": accounts.RULES,
+    "Policies and roles at AWS": rights.RULES,
     "Backups, logs, tags and names": upkeep.RULES,
 }
 RULES = tuple(rule for rules in SUBJECTS.values() for rule in rules)

@@ -2,6 +2,7 @@
 
 import re
 
+from guardrails.expressions import Reach, reach
 from guardrails.model import Check, Plan, Resource, Severity, names, rule
 from guardrails.values import texts
 
@@ -11,8 +12,12 @@ GRANTS, FUNCTIONS, DEFAULTS = "pg:index:Grants", "pg:index:FunctionGrants", "pg:
 BROWSER = {"anon", "authenticated"}
 # The Storage API owns its tables and isn't bound as their owner.
 OF_STORAGE = "storage."
-# An expression that is true of every row.
-ALWAYS = re.compile(r"\(*\s*(true|1\s*=\s*1|not false|'t'::bool(ean)?)\s*\)*", re.IGNORECASE)
+# Both names under which Auth keeps what people write about themselves: in a token, and in auth.users.
+USER_METADATA = re.compile(r"(raw_)?user_meta_?data", re.IGNORECASE)
+WORDS = {
+    Reach.any: "isn't seen to leave a row out",
+    Reach.some: "asks the row alone, not who asks",
+}
 WRITES = {"insert", "update", "delete", "all"}
 # A view that runs as who asks is bound by the row security of its tables; `pg:index:Grants` doesn't say what is one.
 VIEWS = {"audit.entries"}
@@ -119,12 +124,24 @@ def grant_option(resource: Resource, plan: Plan) -> Check:
     return Check(not found, f"with grant option: {names(found) or 'nothing'}")
 
 
-def _always(expression: object) -> bool:
-    return isinstance(expression, str) and ALWAYS.fullmatch(expression.strip()) is not None
-
-
 def _of_people(resource: Resource) -> list[str]:
     return sorted({*resource.get("roles")} & {*BROWSER, "public"})
+
+
+def _reach(expression: object) -> Reach:
+    """Which rows a policy's expression lets through; without one, all."""
+    return reach(expression) if isinstance(expression, str) else Reach.all
+
+
+def _written(resource: Resource) -> dict[str, Reach]:
+    """What a policy asks of rows that are written: the input's name → which rows it lets through."""
+    command, using, check = resource.get("command"), resource.get("using"), resource.get("check")
+    if command == "insert":
+        return {"check": _reach(check)}
+    if command == "delete":
+        return {"using": _reach(using)}
+    # Without a check of its own an update is checked by `using`.
+    return {"using": _reach(using), "check": _reach(check or using)}
 
 
 @rule(
@@ -141,11 +158,7 @@ def policy_write_unconditional(resource: Resource, plan: Plan) -> Check | None:
     command, people = resource.get("command"), _of_people(resource)
     if not people or resource.get("kind") == "restrictive" or command not in WRITES:
         return None
-    using, check = resource.get("using"), resource.get("check")
-    # Without a check of its own an update is checked by `using`.
-    written = check if command == "insert" else (check or using)
-    conditions = {"insert": [written], "delete": [using]}.get(command, [using, written])
-    open_ = any(each is None or _always(each) for each in conditions)
+    open_ = Reach.all in _written(resource).values()
     return Check(not open_, f"{command} for {names(people)} where {'any row' if open_ else 'a condition holds'}")
 
 
@@ -163,9 +176,31 @@ def policy_read_unconditional(resource: Resource, plan: Plan) -> Check | None:
     people = _of_people(resource)
     if not people or resource.get("kind") == "restrictive" or resource.get("command") not in ("select", "all"):
         return None
-    using = resource.get("using")
-    open_ = using is None or _always(using)
+    open_ = _reach(resource.get("using")) is Reach.all
     return Check(not open_, f"select for {names(people)} where {'any row' if open_ else 'a condition holds'}")
+
+
+@rule(
+    "policy-not-bound",
+    Severity.high,
+    POLICY,
+    "a row policy for visitors or people whose condition isn't seen to bind rows to who asks",
+    "everybody it holds for reads or writes what belongs to others",
+    "compare a column with (select auth.uid()), or put the function that it calls into guardrails/folding.py or "
+    "guardrails/expressions.py",
+    f"{CIS} 4.7",
+    ROW_SECURITY_MANUAL,
+)
+def policy_not_bound(resource: Resource, plan: Plan) -> Check | None:
+    command, people = resource.get("command"), _of_people(resource)
+    if not people or resource.get("kind") == "restrictive":
+        return None
+    # What is public is read by a condition of the row alone; nobody writes by one.
+    found = _written(resource) if command in WRITES else {"using": _reach(resource.get("using"))}
+    refused = (Reach.some, Reach.any) if command in WRITES else (Reach.any,)
+    loose = [f"{each} {WORDS[reaches]}" for each, reaches in found.items() if reaches in refused]
+    said = "; ".join(loose) or "each condition is bound to the row"
+    return Check(not loose, f"{command} for {names(people)}: {said}")
 
 
 @rule(
@@ -192,7 +227,7 @@ def policy_to_public(resource: Resource, plan: Plan) -> Check:
     "splinter 0015_rls_references_user_metadata",
 )
 def policy_user_metadata(resource: Resource, plan: Plan) -> Check:
-    trusting = any("user_metadata" in (resource.get(each) or "") for each in ("using", "check"))
+    trusting = any(USER_METADATA.search(resource.get(each) or "") for each in ("using", "check"))
     return Check(not trusting, f"it reads {'user_metadata' if trusting else 'no user_metadata'}")
 
 
@@ -204,6 +239,7 @@ RULES = (
     grant_option,
     policy_write_unconditional,
     policy_read_unconditional,
+    policy_not_bound,
     policy_to_public,
     policy_user_metadata,
 )

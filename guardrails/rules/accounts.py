@@ -1,27 +1,19 @@
-"""Rules on keys, topics, roles, functions, and on secrets wherever they are."""
+"""Rules on keys, topics, functions, and on secrets wherever they are."""
 
 import re
 
+from guardrails import plaintext
+from guardrails.awspolicies import allows, denies_clear_text
 from guardrails.model import EVERY, Check, Plan, Resource, Severity, Where, is_, names, rule, shown
-from guardrails.values import SECRET, actions, listed, principals, statements, texts
+from guardrails.values import SECRET, listed, statements
 
 KEY, TOPIC, TOPIC_POLICY = "aws:kms/key:Key", "aws:sns/topic:Topic", "aws:sns/topicPolicy:TopicPolicy"
 ROLE, ROLE_POLICY = "aws:iam/role:Role", "aws:iam/rolePolicy:RolePolicy"
 HELD_SECRET, SECRET_VERSION = "aws:secretsmanager/secret:Secret", "aws:secretsmanager/secretVersion:SecretVersion"
 FUNCTION, PERMISSION = "aws:lambda/function:Function", "aws:lambda/permission:Permission"
 SUPPORTED = re.compile(r"python3\.(1[0-9])|nodejs2[0-9]\.x|provided\.al2023")
-# Names whose values are secrets, at their end: `secretArn` names one, and `rotation` of a password is its number.
-SECRET_NAME = re.compile(
-    r"(password|passwd|passphrase|secret|secret_?string|token|(private|secret|access|api)_?key|credentials?)(wo)?$",
-    re.IGNORECASE,
-)
-# What is a secret wherever it stands: a URL with a password, a private key, keys of AWS and of age, tokens, verifiers.
-SECRET_VALUE = re.compile(
-    r"\w+://[^/\s:@]+:[^/\s:@]+@|-----BEGIN [A-Z ]*PRIVATE KEY|\bAKIA[0-9A-Z]{16}\b|AGE-SECRET-KEY-1"
-    r"|\beyJ[\w-]+\.eyJ[\w-]+\.|SCRAM-SHA-256\$\d+:|\bsbp_[0-9a-f]{40}\b"
-)
 # Where keys are names of tables and steps, and texts are SQL.
-NO_VALUES = {f"pg:index:{each}" for each in ("MigrationSet", "Policy", "SchemaCheckpoint", "SchemaSnapshot")}
+NO_NAMES = {f"pg:index:{each}" for each in ("MigrationSet", "Policy", "SchemaCheckpoint", "SchemaSnapshot")}
 
 
 @rule(
@@ -35,17 +27,9 @@ NO_VALUES = {f"pg:index:{each}" for each in ("MigrationSet", "Policy", "SchemaCh
     "Pulumi manual, Secrets",
 )
 def secret_plain(resource: Resource, plan: Plan) -> Check | None:
-    if resource.type in NO_VALUES:
-        return None
-    found = [path for path, text in texts(dict(resource.inputs)) if text and _is_secret(path, text)]
+    found = plaintext.found(dict(resource.inputs), named=resource.type not in NO_NAMES)
     # The value itself is never evidence.
     return Check(not found, f"in clear text: {names(found)}" if found else "no secret in clear text")
-
-
-def _is_secret(path: str, text: str) -> bool:
-    # A variable may name where a secret is kept.
-    named = SECRET_NAME.search(re.split(r"[.\[]", path)[-1]) and not text.startswith("arn:")
-    return bool(named) or SECRET_VALUE.search(text) is not None
 
 
 @rule(
@@ -77,26 +61,6 @@ def key_window(resource: Resource, plan: Plan) -> Check:
 
 
 @rule(
-    "policy-open",
-    Severity.critical,
-    (KEY, TOPIC_POLICY),
-    "a key or a topic whose policy lets anybody in",
-    "anybody decrypts with it, or publishes to it",
-    "name a principal, or narrow it by a condition",
-    "AWS KMS.5",
-    "AWS SNS.4",
-)
-def policy_open(resource: Resource, plan: Plan) -> Check:
-    found = statements(resource.get("policy"))
-    open_ = [
-        each
-        for each in found
-        if each.get("Effect") == "Allow" and "*" in principals(each) and not each.get("Condition")
-    ]
-    return Check(not open_, f"{len(open_)} of {len(found)} statements are for anybody")
-
-
-@rule(
     "topic-encrypted",
     Severity.medium,
     TOPIC,
@@ -123,68 +87,10 @@ def topic_tls(resource: Resource, plan: Plan) -> Check:
     found = [
         each
         for each in statements(resource.get("policy"))
-        if each.get("Effect") == "Deny"
-        and str(((each.get("Condition") or {}).get("Bool") or {}).get("aws:SecureTransport")).lower() == "false"
+        if denies_clear_text(each)
+        and allows(each, ("sns:Publish", "sns:Subscribe")) == ["sns:Publish", "sns:Subscribe"]
     ]
     return Check(bool(found), f"statement {found[0].get('Sid')}" if found else "no statement denies it")
-
-
-@rule(
-    "role-rights",
-    Severity.high,
-    ROLE_POLICY,
-    "a role that may do everything, or everything of a service",
-    "who gets it once has the account",
-    "name the actions and the resources",
-    "AWS IAM.1",
-    "AWS IAM.21",
-)
-def role_rights(resource: Resource, plan: Plan) -> Check:
-    wide = [
-        action
-        for each in statements(resource.get("policy"))
-        if each.get("Effect") == "Allow"
-        for action in actions(each)
-        if action == "*" or (action.endswith(":*") and "*" in listed(each.get("Resource")))
-    ]
-    return Check(not wide, f"allowed everywhere: {names(wide) or 'nothing whole'}")
-
-
-@rule(
-    "key-for-all",
-    Severity.medium,
-    ROLE_POLICY,
-    "a role that decrypts with every key",
-    "a key of its own protects nothing from it",
-    "name the key's ARN",
-    "AWS KMS.2",
-    "AWS KMS.1",
-)
-def key_for_all(resource: Resource, plan: Plan) -> Check:
-    wide = [
-        each
-        for each in statements(resource.get("policy"))
-        if each.get("Effect") == "Allow"
-        and {"kms:Decrypt", "kms:ReEncryptFrom", "kms:*"} & {*actions(each)}
-        and "*" in listed(each.get("Resource"))
-    ]
-    return Check(not wide, f"{len(wide)} statements decrypt with any key")
-
-
-@rule(
-    "role-trust",
-    Severity.critical,
-    ROLE,
-    "a role that anybody may take",
-    "each account at AWS has its rights",
-    "name who takes it in database:roleTrust",
-    "IAM manual, Roles terms and concepts",
-)
-def role_trust(resource: Resource, plan: Plan) -> Check:
-    found = statements(resource.get("assumeRolePolicy"))
-    open_ = [each for each in found if each.get("Effect") == "Allow" and "*" in principals(each)]
-    who = {str(each) for statement in found if statement.get("Effect") == "Allow" for each in principals(statement)}
-    return Check(not open_, f"taken by {names(who) or 'nobody'}")
 
 
 @rule(
@@ -280,12 +186,8 @@ RULES = (
     secret_plain,
     key_rotation,
     key_window,
-    policy_open,
     topic_encrypted,
     topic_tls,
-    role_rights,
-    key_for_all,
-    role_trust,
     secret_key,
     secret_value,
     function_open,

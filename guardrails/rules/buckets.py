@@ -3,8 +3,9 @@
 from collections.abc import Callable
 from typing import Any
 
+from guardrails.awspolicies import accounts, allowing, allows, anybody, denies_clear_text, ties
 from guardrails.model import Check, Plan, Resource, Severity, is_, names, rule
-from guardrails.values import actions, listed, principals, statements
+from guardrails.values import actions, listed, statements
 
 SHOWN, BUCKET = "pg:index:Bucket", "aws:s3/bucket:Bucket"
 BLOCK = "aws:s3/bucketPublicAccessBlock:BucketPublicAccessBlock"
@@ -20,7 +21,9 @@ LOGGING, LOCK = (
 SWITCHES = ("blockPublicAcls", "blockPublicPolicy", "ignorePublicAcls", "restrictPublicBuckets")
 # Pictures in which nothing runs; SVG isn't among them.
 INERT = {"image/avif", "image/gif", "image/jpeg", "image/png", "image/webp"}
-DANGEROUS = {"s3:*", "*", "s3:DeleteBucketPolicy", "s3:PutBucketAcl", "s3:PutBucketPolicy", "s3:PutObjectAcl"}
+DANGEROUS = ("s3:DeleteBucketPolicy", "s3:PutBucketAcl", "s3:PutBucketPolicy", "s3:PutObjectAcl")
+# The most that one request can store at S3, and the Storage API without parts: 5 GB.
+LARGEST = 5 * 10**9
 PRIVATE = "`components/privatebucket.py` makes buckets that have it"
 MANUAL = "Supabase manual, Storage, File Limits"
 
@@ -29,14 +32,16 @@ MANUAL = "Supabase manual, Storage, File Limits"
     "bucket-limits",
     Severity.high,
     SHOWN,
-    "a storage bucket without a limit on size or type",
+    "a storage bucket without a limit on size or type, or with one over 5 GB",
     "anybody who may upload fills it with anything",
     "set fileSizeLimit and allowedMimeTypes in database:buckets",
     MANUAL,
+    "S3 manual, Uploading objects",
 )
 def bucket_limits(resource: Resource, plan: Plan) -> Check:
     size, types = resource.get("fileSizeLimit"), listed(resource.get("allowedMimeTypes"))
-    limited = bool(size) and bool(types) and "*/*" not in types
+    anything = [each for each in types if "*" in str(each).partition("/")[0] or str(each).startswith("application/*")]
+    limited = bool(size) and 0 < size <= LARGEST and bool(types) and not anything
     evidence = f"at most {size or 'any number of'} bytes of {names(types) or 'any type'}"
     return Check(limited, f"bucket {resource.get('bucket')} takes {evidence}")
 
@@ -121,7 +126,7 @@ def s3_ownership(resource: Resource, plan: Plan) -> Check:
 @rule(
     "s3-policy-open",
     Severity.critical,
-    POLICY,
+    (POLICY, BUCKET),
     "an S3 bucket's policy that lets anybody in, or another account change who gets in",
     "who knows its name reads or writes it",
     "name a principal, or narrow it by a condition",
@@ -129,24 +134,18 @@ def s3_ownership(resource: Resource, plan: Plan) -> Check:
     "AWS S3.2",
     "AWS S3.6",
 )
-def s3_policy_open(resource: Resource, plan: Plan) -> Check:
-    found = statements(resource.get("policy"))
+def s3_policy_open(resource: Resource, plan: Plan) -> Check | None:
+    document = resource.get("policy")
+    if document is None and resource.type == BUCKET:
+        return None
+    found = statements(document)
+    # A service is bound by its condition; an account can be anybody's.
     open_ = [
         str(each.get("Sid", "without Sid"))
-        for each in found
-        if each.get("Effect") == "Allow"
-        and (
-            ("*" in principals(each) and not each.get("Condition"))
-            # A service is bound by its condition; an account can be anybody's.
-            or (_accounts(each) and DANGEROUS & {*actions(each)})
-        )
+        for each in allowing(document)
+        if (anybody(each) and not ties(each)) or (accounts(each) and allows(each, DANGEROUS))
     ]
     return Check(not open_, f"open statements: {names(open_)}" if open_ else f"{len(found)} statements, none open")
-
-
-def _accounts(statement: dict[str, Any]) -> bool:
-    principal = statement.get("Principal")
-    return isinstance(principal, dict) and "AWS" in principal
 
 
 @rule(
@@ -168,14 +167,11 @@ def s3_tls(resource: Resource, plan: Plan) -> Check:
 
 
 def _denies_clear_text(statement: dict[str, Any]) -> bool:
-    secure = ((statement.get("Condition") or {}).get("Bool") or {}).get("aws:SecureTransport")
+    resources = listed(statement.get("Resource"))
     # Of the bucket itself and of its objects.
-    whole = len(listed(statement.get("Resource"))) > 1 or statement.get("Resource") == "*"
-    all_of_it = {"s3:*", "*"} & {*actions(statement)}
-    anybody = "*" in principals(statement)
-    return (
-        statement.get("Effect") == "Deny" and anybody and bool(all_of_it) and whole and str(secure).lower() == "false"
-    )
+    objects = [each for each in resources if isinstance(each, str) and each.endswith("/*")]
+    whole = "*" in resources or (len(resources) > 1 and len(objects) < len(resources))
+    return denies_clear_text(statement) and whole and {"s3:*", "*"} & {*map(str.lower, actions(statement))} != set()
 
 
 @rule(

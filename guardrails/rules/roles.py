@@ -1,6 +1,7 @@
 """Rules on the roles of the database: what they have, what they may become, how they log in."""
 
 from guardrails.model import Check, Plan, Resource, Severity, names, rule
+from guardrails.networks import wide
 from guardrails.rules.access import BROWSER, CIS, ROW_SECURITY_MANUAL
 
 ROLE, MEMBERSHIPS, HOSTED = "pg:index:Role", "pg:index:Memberships", "pg:index:HostedProject"
@@ -15,21 +16,46 @@ ATTRIBUTES = ("superuser", "createrole", "createdb", "replication")
     "service-role-reach",
     Severity.critical,
     MEMBERSHIPS,
-    "a way from a browser's role to the service role",
+    "a way from a browser's role to the service role, also by way of other roles",
     "row security doesn't bind the service role: a browser would read and write everything",
     "take the membership away in declared/roles.py",
     f"{CIS} 4.3",
     "PostgreSQL manual, 21.3 Role Membership",
+    whole=True,
 )
 def service_role_reach(resource: Resource, plan: Plan) -> Check | None:
-    role = resource.get("role")
-    groups, members = {*(resource.get("groups") or ())}, {*(resource.get("members") or ())}
+    role, groups = resource.get("role"), _groups(plan)
     if role in BROWSER:
-        return Check(not groups, f"{role} is a member of {names(groups) or 'no role'}")
-    if role in BYPASSES:
-        beyond = members - BECOME_SERVICE if role == SERVICE else members & BROWSER
-        return Check(not beyond, f"{role} has the members {names(members) or 'none'}")
-    return None
+        reached = _reached(role, groups)
+        return Check(not reached, f"{role} is a member of {names(reached) or 'no role'}")
+    members = {each for each in groups if role in _reached(each, groups)}
+    if role not in BYPASSES and not members & BROWSER:
+        return None
+    beyond = members - BECOME_SERVICE if role == SERVICE else members & BROWSER
+    return Check(not beyond, f"{role} has the members {names(members) or 'none'}")
+
+
+def _groups(plan: Plan) -> dict[str, set[str]]:
+    """Role → the roles that it is a member of, by either side's declaration."""
+    found: dict[str, set[str]] = {}
+    for each in plan.of_type(MEMBERSHIPS):
+        role = each.get("role")
+        pairs = [(role, group) for group in each.get("groups") or ()]
+        pairs += [(member, role) for member in each.get("members") or ()]
+        for member, group in pairs:
+            # An option of a membership stands behind the name; it may be changed by who may grant it.
+            found.setdefault(member.partition(" with ")[0], set()).add(group.partition(" with ")[0])
+    return found
+
+
+def _reached(role: str, groups: dict[str, set[str]]) -> set[str]:
+    found: set[str] = set()
+    pending = [*groups.get(role, ())]
+    while pending:
+        if (each := pending.pop()) not in found:
+            found.add(each)
+            pending += groups.get(each, ())
+    return found
 
 
 @rule(
@@ -129,7 +155,7 @@ def login_password(resource: Resource, plan: Plan) -> Check | None:
     "Supabase manual, Postgres SSL Enforcement",
 )
 def hosted_tls(resource: Resource, plan: Plan) -> Check:
-    everywhere = [each for each in resource.get("networks") or ["0.0.0.0/0"] if each in ("0.0.0.0/0", "::/0")]
+    everywhere = wide(resource.get("networks") or ["0.0.0.0/0"])
     return Check(
         resource.get("ssl") is True and not everywhere,
         f"ssl is {'on' if resource.get('ssl') else 'not set'}, open to {names(everywhere) or 'named networks'}",

@@ -22,7 +22,7 @@ CLOSED = ("next_auth", "authjs", "private")
 BEHIND = """
 select n.nspname::text, c.relname::text from pg_class as c join pg_namespace as n on n.oid = c.relnamespace
 where n.nspname = any(%s) and c.relkind in ('r', 'p', 'v', 'm') order by 1, 2"""
-# Two people of the backup, each with a project that the other has nothing to do with.
+# Two people of the database, each with a project that the other has nothing to do with.
 PAIR = """
 with owned as (
     select distinct on (p.owner_id) p.owner_id, p.id from public.projects as p
@@ -136,7 +136,7 @@ def access(session: Connection) -> tuple[str, list[str]]:
     """What was tried as the API's roles, and a line for each trial that ended otherwise than it has to."""
     with _undone(session):
         found = session.execute(PAIR).fetchall()
-        whose = "two people of the backup"
+        whose = "two people who were there"
         if len(found) < 2:
             found, whose = _made(session), "two people who were made for it"
         (me, own), (another, other) = found

@@ -98,6 +98,7 @@ CONTROLS = (
             "row-security-forced",
             "policy-write-unconditional",
             "policy-read-unconditional",
+            "policy-not-bound",
         ),
         audit=(
             "row-security-off",

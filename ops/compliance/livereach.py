@@ -7,7 +7,7 @@ from typing import Any
 from botocore.exceptions import ClientError
 
 from guardrails.model import Resource
-from guardrails.rules import accounts, network, upkeep
+from guardrails.rules import accounts, network, rights, upkeep
 
 Client = Callable[..., Any]
 """Service, and region where it isn't the stack's, to a client."""
@@ -21,6 +21,8 @@ def _role(type: str, name: str, client: Client) -> Iterator[Resource]:
     for policy in iam.list_role_policies(RoleName=name)["PolicyNames"]:
         document = iam.get_role_policy(RoleName=name, PolicyName=policy)["PolicyDocument"]
         yield Resource.of(accounts.ROLE_POLICY, f"{name}/{policy}", {"policy": document})
+    for each in iam.list_attached_role_policies(RoleName=name)["AttachedPolicies"]:
+        yield Resource.of(rights.ATTACHMENTS[0], f"{name}/{each['PolicyName']}", {"policyArn": each["PolicyArn"]})
 
 
 def _subnet(type: str, id: str, client: Client) -> Iterator[Resource]:
@@ -40,9 +42,8 @@ def _group(type: str, id: str, client: Client) -> Iterator[Resource]:
     ec2 = client("ec2")
     ec2.describe_security_groups(GroupIds=[id])
     rules = ec2.describe_security_group_rules(Filters=[{"Name": "group-id", "Values": [id]}])["SecurityGroupRules"]
-    ingress = [
-        {"cidrIpv4": each.get("CidrIpv4"), "cidrIpv6": each.get("CidrIpv6")} for each in rules if not each["IsEgress"]
-    ]
+    keys = {"cidrIpv4": "CidrIpv4", "cidrIpv6": "CidrIpv6", "prefixListId": "PrefixListId"}
+    ingress = [{key: each.get(name) for key, name in keys.items()} for each in rules if not each["IsEgress"]]
     yield Resource.of(type, id, {"ingress": ingress})
 
 

@@ -124,3 +124,39 @@ def logs(
             print(more, end="", flush=True)
     except KeyboardInterrupt:
         return
+
+
+@app.command(epilog="Example: ./vpb seed --size medium; other rows of the same kind: ./vpb seed --seed 2")
+def seed(
+    size: Annotated[
+        Literal["small", "medium", "large"],
+        typer.Option(help="4,000, 100,000 or 1,000,000 components, with people, projects and all else"),
+    ] = "small",
+    number: Annotated[int, typer.Option("--seed", min=1, help="the same number gives the same rows")] = 1,
+    stack: Stack = "dev",
+    as_json: Json = False,
+) -> None:
+    """Fill an empty environment with realistic rows and files; never where data is kept.
+
+    Triggers are off meanwhile, so that it is quick: what they would have noted is made too.
+    """
+    import json
+    import time
+    from dataclasses import asdict
+
+    from ops import seed as seeding
+
+    began = time.monotonic()
+
+    def say(table: str) -> None:
+        print(f"{time.monotonic() - began:6.1f} s  {table}", file=sys.stderr, flush=True)
+
+    found = seeding.fill(stack, seeding.SIZES[size], number, say)
+    if as_json:
+        print(json.dumps(asdict(found), indent=2))
+        return
+    print(
+        f"stack {stack}: {found.people:,} people, {found.projects:,} projects, {found.components:,} components, "
+        f"{found.files:,} files\nAs one with many projects:  ./vpb psql --as {found.person} --stack {stack}\n"
+        f"Its files wait for a scan:   ./vpb scan --stack {stack}"
+    )

@@ -17,7 +17,7 @@ from ops.helptext import Commands, joined
 from ops.status import FOUND
 
 if TYPE_CHECKING:
-    from ops.review.lint import Finding
+    from ops.review.lint import Outcome
 
 app = typer.Typer(cls=Commands, help=joined(__doc__))
 
@@ -151,8 +151,9 @@ def lint(
     from ops.review.lint import shown
 
     found = _linted(files or [], every, stack, url, folder, history)
-    print(shown.as_json(found) if as_json else shown.as_text(found))
-    raise typer.Exit(FOUND if found else 0)
+    show = shown.as_json if as_json else shown.as_text
+    print(show(found.findings, found.exceptions))
+    raise typer.Exit(FOUND if found.findings else 0)
 
 
 @app.command(epilog="Example: ./vpb migrate locks --stack staging")
@@ -184,23 +185,23 @@ def locks(
 
 def _linted(
     files: Sequence[str], every: bool, stack: str, url: str | None, folder: str | None, history: str
-) -> "list[Finding]":
+) -> "Outcome":
     from declared import sqlfiles
     from declared.paths import CHECKOUT
     from ops.errors import CommandError
-    from ops.review.lint import findings, of
+    from ops.review.lint import outcome, outcome_of
 
     if files and every:
         raise CommandError("name files, or --all, not both")
     if every:
         scripts = sqlfiles.sql_files(CHECKOUT / (folder or sqlfiles.MIGRATIONS.folder))
-        return findings([each for each in scripts if each.name.endswith(".up.sql")], apart=True)
+        return outcome([each for each in scripts if each.name.endswith(".up.sql")], apart=True)
     if files:
-        return findings([Path(each) for each in files])
+        return outcome([Path(each) for each in files])
     # The driver of PostgreSQL, which files alone can do without.
     from ops.migrations import run
 
-    return of(stack, url, run.Options(folder, history) if folder else None)
+    return outcome_of(stack, url, run.Options(folder, history) if folder else None)
 
 
 def _run(command: str, stack: str, url: str | None, quiet: bool, **options: Any) -> dict[str, Any]:

@@ -26,7 +26,7 @@ FENCE = re.compile(r"`{3,}")
 NAME = re.compile(r"[a-z0-9][a-z0-9-]{0,59}")
 REPOSITORY = re.compile(r"[A-Za-z0-9-]{1,39}/[A-Za-z0-9._-]{1,100}")
 PAGE = 100
-NEEDED = {"pulls": "pull-requests: write", "issues": "issues: write"}
+NEEDED = {"pulls": "pull-requests", "issues": "issues"}
 Done = Literal["created", "updated", "unchanged", "closed", "removed", "none"]
 
 
@@ -116,6 +116,13 @@ class GitHub:
             done = "closed"
         return done
 
+    def open_pull_requests(self) -> list[int]:
+        """The numbers of those that are open.
+
+        :raises CommandError: where GitHub refuses to say
+        """
+        return sorted(int(found["number"]) for found in self._pages("pulls?state=open", "pulls"))
+
     def _open(self, name: str) -> Iterator[dict[str, Any]]:
         for found in self._pages("issues?state=open", "issues"):
             if "pull_request" not in found and _is_ours(found, name):
@@ -144,7 +151,8 @@ class GitHub:
                 return json.load(answer)
         except HTTPError as error:
             said = _said(error)
-            advice = f"; the job needs the permission `{NEEDED[right]}`" if error.code in (403, 404) else ""
+            needed = f"{NEEDED[right]}: {'read' if method == 'GET' else 'write'}"
+            advice = f"; the job needs the permission `{needed}`" if error.code in (403, 404) else ""
             raise CommandError(f"GitHub: {method} {path.partition('?')[0]}: {error.code} {said}{advice}") from None
         except (URLError, OSError, ValueError) as error:
             reason = getattr(error, "reason", None) or error

@@ -7,6 +7,7 @@ from ops.counting import counted
 from ops.review import markup, redaction
 from ops.review.access import AccessChange
 from ops.review.forecast import shown
+from ops.review.lint.shown import line_of
 from ops.review.markup import CELL, code, folded, listed, prose, table
 from ops.review.model import Plan, PlannedStep
 
@@ -57,7 +58,7 @@ def access(found: Sequence[AccessChange], base: str) -> str:
     rows = [
         f"| {signs[each.direction]} | {code(each.who)} | {code(each.object)} | {code(each.what)} |" for each in found
     ]
-    return "\n".join([*lines, *table("| | who | what of | what |", rows)])
+    return redaction.redacted("\n".join([*lines, *table("| | who | what of | what |", rows)]))
 
 
 def verdict(plan: Plan) -> str:
@@ -109,7 +110,9 @@ def _breaches(plan: Plan) -> Iterator[str]:
 
 
 def _lint(plan: Plan) -> Iterator[str]:
-    """What the text of migrations says, and what to write instead."""
+    """What the text of migrations says, and what to write instead; what is excepted, with its reason."""
+    if plan.exceptions:
+        yield from (*listed(map(line_of, plan.exceptions)), "")
     if not plan.lint:
         return
     rows = [

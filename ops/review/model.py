@@ -5,7 +5,7 @@ from dataclasses import asdict, dataclass, field
 
 from ops.review import redaction
 from ops.review.forecast import StatementForecast
-from ops.review.lint import Finding
+from ops.review.lint import Excepted, Finding
 from ops.review.manual import ManualChange
 from run.events import LongValue
 
@@ -58,6 +58,8 @@ class Plan:
     """The pending migrations: file → its text."""
     lint: list[Finding] = field(default_factory=list)
     """What pending migrations would break or block, by their text."""
+    exceptions: list[Excepted] = field(default_factory=list)
+    """What a pending migration excepts of that, with its reason."""
     locks: list[StatementForecast] = field(default_factory=list)
     """What they lock, by a copy of the structure; those statements that lock what is in use."""
     breaches: list[Breach] = field(default_factory=list)

@@ -18,7 +18,7 @@ from ops.migrations import run
 from ops.review import address, authors, forecast, lint, reading
 from ops.review.authors import Change
 from ops.review.forecast import StatementForecast
-from ops.review.lint import Finding
+from ops.review.lint import Outcome
 from ops.review.model import Breach, Plan
 from run import engine
 
@@ -49,7 +49,7 @@ class Judging:
     def __init__(self, stack: str) -> None:
         self._stack, self._pool = stack, ThreadPoolExecutor(3)
         self._scripts: Future[dict[str, str]] | None = None
-        self._lint: Future[list[Finding]] | None = None
+        self._lint: Future[Outcome] | None = None
         self._locks: Future[list[StatementForecast]] | None = None
 
     def __enter__(self) -> Self:
@@ -62,7 +62,7 @@ class Judging:
         """Once the stack's server runs; only the first time counts."""
         if self._lint is None:
             self._scripts = self._pool.submit(_scripts, self._stack)
-            self._lint = self._pool.submit(lint.of, self._stack)
+            self._lint = self._pool.submit(lint.outcome_of, self._stack)
             self._locks = self._pool.submit(forecast.of, self._stack)
 
     def add_to(self, plan: Plan) -> Plan:
@@ -75,9 +75,8 @@ class Judging:
             locked = [] if plan.refused else self._locks.result()
         except UserError as error:
             return replace(plan, warnings=[*plan.warnings, f"migrations weren't judged: {error}"])
-        return replace(
-            plan, scripts=scripts, lint=linted, locks=[each for each in locked if each.locks or each.unknown]
-        )
+        locked = [each for each in locked if each.locks or each.unknown]
+        return replace(plan, scripts=scripts, lint=linted.findings, exceptions=linted.exceptions, locks=locked)
 
 
 def _scripts(stack: str) -> dict[str, str]:

@@ -8,29 +8,22 @@ import re
 from collections.abc import Mapping
 from typing import Any
 
+from declared.secretforms import IN_SQL, KEYWORD, TOKEN, URL
+
 HIDDEN = "[secret]"
-# The prefixes are those that their issuers document, for scanners such as GitHub's secret scanning.
-TOKENS = re.compile(
-    r"""-----BEGIN\ [A-Z ]*PRIVATE\ KEY-----.*?(?:-----END\ [A-Z ]*PRIVATE\ KEY-----|\Z)
-      | \bgh[pousr]_[A-Za-z0-9]{16,} | \bgithub_pat_\w{16,} | \bglpat-[\w-]{16,}
-      | \b(?:AKIA|ASIA)[A-Z0-9]{12,}
-      | \b(?:sk|rk)_(?:live|test)_[A-Za-z0-9]{8,} | \bsk-[A-Za-z0-9_-]{20,} | \bsbp_[a-f0-9]{20,}
-      | \bxox[abeprs]-[A-Za-z0-9-]{10,}
-      | \beyJ[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]{8,}\.[A-Za-z0-9_-]*""",
-    re.VERBOSE | re.DOTALL,
-)
-URL = re.compile(r"(\b[a-z][a-z0-9+.-]*://[^\s:/@'\"]*:)[^\s/@'\"]+(?=@)", re.IGNORECASE)
 # `password 'x'`, `"api_key": "x"`, `secret => 'x'`.
 NAMED = re.compile(
-    r"""(\b\w*(?:password|passwd|pwd|secret|token|api_?key)\w*["']?\s*(?:=>|:=|:|=)?\s*)(['"])(?!\[secret\])[^'"\s]{4,}\2""",
+    r"""(\b\w*(?:password|passwd|pwd|secret|token|api_?key)\w*["']?\s*(?:=>|:=|:|=)?\s*)(['"])(?!\[secret\])[^'"\n]{4,}\2""",
     re.IGNORECASE,
 )
 
 
 def redacted(text: str) -> str:
     """The text without what looks like a secret."""
-    text = TOKENS.sub(HIDDEN, text)
+    text = TOKEN.sub(HIDDEN, text)
     text = URL.sub(rf"\1{HIDDEN}", text)
+    text = KEYWORD.sub(lambda found: f"{found[1] or found[2]}{HIDDEN}", text)
+    text = IN_SQL.sub(rf"\1'{HIDDEN}'", text)
     return NAMED.sub(rf"\1\2{HIDDEN}\2", text)
 
 

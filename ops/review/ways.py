@@ -12,6 +12,22 @@ REQUIRED = (
     "in the next migration"
 )
 INDEX = "`create index concurrently`, in a migration outside a transaction"
+PARTITIONED_INDEX = (
+    "`create index … on only` the partitioned table, then `create index concurrently` on each partition outside a "
+    "transaction, then `alter index … attach partition` for each: the last one makes it valid"
+)
+PARTITIONED_DROP = (
+    "plain `drop index` in a migration of its own: it goes from all partitions at once, for an instant, and those of "
+    "partitions can't be dropped alone"
+)
+PARTITIONED_KEY = (
+    "up to PostgreSQL 17 it can't be `not valid` there: add it `not valid` to each partition and validate it outside a "
+    "transaction; then add it to the partitioned table, which takes those of the partitions and reads no row"
+)
+PARTITIONED_UNIQUE = (
+    "`alter table only … add constraint … unique` on the partitioned table, `create unique index concurrently` on each "
+    "partition and a constraint `using index` there, then `alter index … attach partition` for each"
+)
 CONSTRAINT = "add it `not valid`; validate it in the next migration, outside a transaction"
 UNIQUE = "`create unique index concurrently`, then `add constraint … unique using index`"
 BATCHES = "change the rows in batches: `-- Run: in batches of 1000, pause 50ms.`"
@@ -49,16 +65,24 @@ def not_null(column: str) -> str:
     )
 
 
-def of(node: Any) -> str:
-    """The way for a statement that works too long under its lock."""
+def of(node: Any, partitioned: bool = False) -> str:
+    """The way for a statement that works too long under its lock.
+
+    Args:
+        partitioned: whether it is about a partitioned table, where `concurrently` and the like don't exist.
+    """
     if type(node).__name__ != "AlterTableStmt":
+        if partitioned and type(node).__name__ == "IndexStmt":
+            return PARTITIONED_INDEX
         return BY_STATEMENT.get(type(node).__name__, APART)
     for command in node.cmds:
         kind = command.subtype.name
         if kind == "AT_SetNotNull":
             return not_null(command.name)
         if kind == "AT_AddConstraint" and command.def_.contype.name in ("CONSTR_PRIMARY", "CONSTR_UNIQUE"):
-            return UNIQUE
+            return PARTITIONED_UNIQUE if partitioned else UNIQUE
+        if kind == "AT_AddConstraint" and partitioned and command.def_.contype.name == "CONSTR_FOREIGN":
+            return PARTITIONED_KEY
         if kind in BY_COMMAND:
             return BY_COMMAND[kind]
     return APART

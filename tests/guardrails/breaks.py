@@ -12,6 +12,17 @@ ANYBODY = {"Sid": "Open", "Effect": "Allow", "Principal": "*", "Action": "s3:Get
 OPEN = {"Statement": [ANYBODY]}
 EVERYTHING = {"Statement": {"Effect": "Allow", "Action": "s3:*", "Resource": "*"}}
 ANY_KEY = {"Statement": {"Effect": "Allow", "Action": "kms:Decrypt", "Resource": "*"}}
+ANOTHER_ACCOUNT = {
+    "Statement": {"Effect": "Allow", "Action": "kms:Decrypt", "Principal": {"AWS": "arn:aws:iam::999999999999:root"}}
+}
+GROUP = {"type": "ingress", "securityGroupId": "server-network-group-database-id"}
+# Each of them is no more than somebody's own.
+MANY = Resource(
+    "aws:ec2/securityGroupRule:SecurityGroupRule",
+    "many",
+    {**GROUP, "cidrBlocks": [f"{each}.0.0.0/8" for each in range(20, 24)]},
+)
+ADMINISTRATOR = "arn:aws:iam::aws:policy/AdministratorAccess"
 ANY_ACCOUNT = {"Statement": {"Effect": "Allow", "Action": "sts:AssumeRole", "Principal": {"AWS": "*"}}}
 
 
@@ -60,6 +71,7 @@ BREAKS = {
     "grant-option": Break("access-table-public.projects", "grants/anon", ["select with grant option"]),
     "policy-write-unconditional": Break("access-projects_update_own", "check", "(true)"),
     "policy-read-unconditional": Break("access-projects_select_public", "using", "true"),
+    "policy-not-bound": Break("access-projects_update_own", "using", "(select auth.uid()) is not null"),
     "policy-to-public": Break("access-projects_select_public", "roles", ["public"]),
     "policy-user-metadata": Break("access-projects_update_own", "using", "(auth.jwt() -> 'user_metadata') is null"),
     "service-role-reach": Break("roles-authenticated-groups", "groups", ["service_role"]),
@@ -110,6 +122,8 @@ BREAKS = {
     "rds-events": Break(INSTANCE, "eventCategories", ["backup"], "server-watch-events-db-instance"),
     "proxy-tls": Break("server-proxy-proxy", "requireTls", False),
     "network-open": Break("server-network-into-database", "cidrIpv4", "0.0.0.0/0"),
+    "network-wide": Break("server-network-into-database", "", None, added=MANY),
+    "network-egress": Break("server-network-to-database", "cidrIpv4", "0.0.0.0/0"),
     "subnet-private": Break("server-network-subnet-a", "mapPublicIpOnLaunch", True),
     "network-flow-logs": Break(
         "server-network-vpc", "", None, mends=True, added=Resource("aws:ec2/flowLog:FlowLog", "flows", {})
@@ -120,6 +134,8 @@ BREAKS = {
     "policy-open": Break("storage-objects-key", "policy", json.dumps(OPEN)),
     "topic-encrypted": Break("alarms-topic", "kmsMasterKeyId", ""),
     "topic-tls": Break("alarms-policy", "policy", {"Statement": []}),
+    "account-foreign": Break("storage-objects-key", "policy", json.dumps(ANOTHER_ACCOUNT)),
+    "role-managed": Break("server-vault-role", "managedPolicyArns", [ADMINISTRATOR]),
     "role-rights": Break("server-vault-rights", "policy", json.dumps(EVERYTHING)),
     "key-for-all": Break("server-vault-rights", "policy", json.dumps(ANY_KEY)),
     "role-trust": Break("storage-access-server", "assumeRolePolicy", json.dumps(ANY_ACCOUNT)),

@@ -80,6 +80,21 @@ def test_what_is_there_keeps_every_rule_that_what_is_declared_keeps(account):
     assert {each.resource.name for each in results} >= {FILES, BACKUPS, LOGS, SERVER}
 
 
+def test_a_policy_that_somebody_attached_to_a_role_is_seen(account):
+    iam, role = account.client("iam"), "visual-prompt-builder-prod-vault"
+    everything = json.dumps(
+        {"Version": "2012-10-17", "Statement": [{"Effect": "Allow", "Action": "*", "Resource": "*"}]}
+    )
+    arn = iam.create_policy(PolicyName="more", PolicyDocument=everything)["Policy"]["Arn"]
+    iam.attach_role_policy(RoleName=role, PolicyArn=arn)
+    try:
+        bad = {each.resource.name for each in found(account, ["aws:iam"]) if each.rule.id == "role-managed"}
+        assert bad == {f"{role}/more"} | {each for each in bad if "/" not in each}
+        assert "role-managed" in failed(account, ["aws:iam"])
+    finally:
+        iam.detach_role_policy(RoleName=role, PolicyArn=arn)
+
+
 @pytest.mark.parametrize("bucket", [FILES, BACKUPS, LOGS])
 def test_nobody_reads_lists_or_writes_without_a_signature(account, bucket):
     account.client("s3").put_object(Bucket=bucket, Key="seen", Body=b"x")

@@ -64,7 +64,7 @@ def test_the_app_can_be_used_and_nothing_is_left_of_it(session: Connection, clus
     found = tried(session, cluster)
     names = TRIALS if cluster.server.version == schemadump.VERSION else TRIALS[:2]
     assert [(name, found[name][0]) for name in names] == [(name, drill.PASSED) for name in names], found
-    assert ", of two people of the backup, and undone" in found["trial of access"][1]
+    assert ", of two people who were there, and undone" in found["trial of access"][1]
     with session.transaction(force_rollback=True):
         session.execute("set transaction read write")
         session.execute("delete from next_auth.users")

@@ -20,6 +20,7 @@ class FakeGitHub:
 
     comments: list[dict[str, Any]] = field(default_factory=list)
     issues: list[dict[str, Any]] = field(default_factory=list)
+    pulls: list[dict[str, Any]] = field(default_factory=list)
     labels: list[str] = field(default_factory=list)
     """Of each pull request."""
     rights: set[str] = field(default_factory=lambda: {"pull-requests", "issues"})
@@ -110,7 +111,9 @@ def _handled(
         (found,) = (each for each in (fake.comments if comments else fake.issues) if each[key] == wanted)
         found.update(body)
         return 200, found
-    there = [each for each in fake.comments if each["on"] == int(parts[1])] if comments else fake.issues
+    there = fake.pulls if parts == ["pulls"] else fake.issues
+    if comments:
+        there = [each for each in fake.comments if each["on"] == int(parts[1])]
     if "state" in query:
         there = [each for each in there if each["state"] == query["state"][0]]
     size, page = int(query.get("per_page", ["30"])[0]), int(query.get("page", ["1"])[0])

@@ -8,6 +8,7 @@ import psycopg
 import pytest
 
 from ops import __main__ as ops
+from ops.review import ways
 from ops.review.forecast import StatementForecast, onacopy
 from ops.review.forecast.model import CONFLICTS, MODES, blocks
 from provider.errors import StatementFailed
@@ -126,6 +127,72 @@ def test_a_lock_counts_from_the_statement_that_takes_it_to_the_end_of_its_transa
     assert "share, blocks writes and DDL" in text
     monkeypatch.setattr(engine, "lock_budget", lambda stack: 60.0)
     assert ops.main(words) == 0
+
+
+def test_work_on_what_is_new_counts_while_a_lock_is_held(target):
+    """Rows that go into a new table, an index on it, what its own rows then cost, and the time that the copy took."""
+    alone, added, copied, filled, index, changed, few, slept = target.forecast(
+        "create table public.alone as select * from public.notes;",
+        "alter table public.people add column a int;\n"
+        "create table public.copied as select n.* from public.notes as n join public.people as p on p.id = n.flag;\n"
+        "insert into public.copied select * from public.notes;\n"
+        "create index on public.copied (title);\n"
+        "update public.copied set flag = 2;\n"
+        "create table public.few as select id from public.notes limit 10;\n"
+        "do $$ begin perform pg_sleep(0.3); end $$;",
+    )
+    assert alone.seconds > 0
+    assert copied.seconds > alone.seconds, "a join reads both"
+    assert (alone.at_most, copied.at_most, changed.at_most) == (False, True, True)
+    assert min(each.seconds for each in (copied, filled, index, changed)) > 0
+    assert few.seconds < alone.seconds / 1.5, "ten rows are written"
+    assert slept.seconds >= 0.3
+    (lock,) = added.locks
+    assert (added.seconds, lock.relation) == (0, PEOPLE)
+    work = (copied, filled, index, changed, few, slept)
+    assert lock.held_seconds == pytest.approx(sum(each.seconds for each in work), abs=1e-4)
+
+
+def test_what_cannot_be_known_is_said(target):
+    trigger = "create trigger t before update on public.notes for each row execute function public.f();"
+    function = "create function public.f() returns trigger language plpgsql as $$ begin return new; end $$;"
+    target.sql(f"set role {ROLE}; {function} {trigger}")
+    loop = "do $$ declare r record; begin for r in select * from public.notes loop null; end loop; end $$;"
+    try:
+        looped, plain, updated, called = target.forecast(
+            f"{loop}\ndo $$ begin alter table public.notes add column b int; end $$;\n"
+            "update public.notes set flag = 2 where price > 2;\n"
+            "create table public.x as select n.id, now() as at from public.notes as n;"
+        )
+    finally:
+        target.sql("drop trigger t on public.notes", "drop function public.f()")
+    assert looped.unknown.startswith("what code does for each row")
+    assert updated.unknown == "the triggers of public.notes, which run for each row"
+    assert (plain.unknown, called.unknown) == ("", "")
+
+
+def test_on_a_partitioned_table_the_way_is_another_one(target, monkeypatch):
+    monkeypatch.setattr(engine, "lock_budget", lambda stack: 0.0)
+    target.sql(
+        f"set role {ROLE}; create table public.days (id bigint, person_id bigint) partition by range (id); "
+        "create table public.days_1 partition of public.days for values from (0) to (5000); "
+        "insert into public.days select id, person_id from public.notes; analyze public.days_1"
+    )
+    key = "foreign key (person_id) references public.people"
+    try:
+        _, validated, whole, index, other = target.forecast(
+            f"alter table public.days_1 add constraint k {key} not valid;",
+            ("alter table public.days_1 validate constraint k;", OUTSIDE),
+            f"alter table public.days add constraint k {key};",
+            f"create index on public.days (id);\nalter table public.days add constraint other {key};",
+        )
+        assert {lock.relation: lock.scanned for lock in validated.locks}["public.days_1"]
+        assert whole.seconds == 0, "the key of the partition is taken, and no row is read"
+        assert other.seconds > 0
+        assert (index.instead, other.instead) == (ways.PARTITIONED_INDEX, ways.PARTITIONED_KEY)
+        assert [lock.indexes_built for lock in index.locks] == [0, 1], "of the table and of its partition"
+    finally:
+        target.sql("drop table public.days")
 
 
 def test_what_is_pending_is_linted(target, capsys):

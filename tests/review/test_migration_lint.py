@@ -1,5 +1,6 @@
 """`./vpb migrate lint`: what squawk and our own rules find, each fact once, and what they leave alone."""
 
+import json
 import shutil
 import subprocess
 from datetime import UTC, datetime
@@ -8,73 +9,22 @@ from pathlib import Path
 import pytest
 
 from declared.paths import CHECKOUT
-from ops.review.lint import Finding, findings
+from ops.review import ways
+from ops.review.lint import findings, outcome, shown
+from ops.review.lint.exceptions import OF_A_FILE
 from ops.review.lint.indexuse import Use
+from tests.review import lint_checkout
+from tests.review.lint_checkout import POLICIES, alter, found, rules, write
 
-HEADER = "-- {number} words: why.\n-- Lock: none. Duration: instant.\n-- Down: loses it.\n{run}\n"
 OUTSIDE = "-- Run: outside a transaction.\n"
 AUTHOR = ["-c", "user.name=Ada", "-c", "user.email=ada@example.org"]
-BASE = """
-create table public.projects (
-    id bigint primary key, owner_id uuid, title varchar(20), rank bigint, code text, price numeric(6, 2),
-    noted timestamptz(3), net cidr, kind char(3), spare text,
-    constraint rank_check check (rank is not null and rank > 0)
-);
-alter table public.projects enable row level security;
-create index projects_owner_id_idx on public.projects (owner_id);
-create table public.notes (id bigint primary key, project_id bigint, title text, body text);
-alter table public.notes enable row level security;
-create view public.titles as select p.title from public.projects as p;
-create function public.touch() returns trigger language plpgsql set search_path = '' as $$
-begin NEW.rank := OLD.rank + 1; return NEW; end $$;
-create trigger touch before update on public.projects for each row execute function public.touch();
-create function public.sizes(which bigint) returns bigint language plpgsql stable set search_path = '' as $$
-declare p public.projects;
-begin select * into p from public.projects where id = which; return public.twice(p.price::bigint); end $$;
-create function public.twice(bigint) returns bigint language sql immutable set search_path = '' as 'select $1 * 2';
-"""
-QUERY = """-- {name}: what it is for.
--- Role: authenticated. Since: 0001.
--- Parameters: none.
--- Index: none.
--- Plan: all of it.
 
-{text};
-"""
-QUERIES = {
-    "codes": "select p.code, n.title from public.projects as p join public.notes as n on n.project_id = p.id",
-    "add_note": "insert into public.notes (id, body) values (1, 'a')",
-    "bodies": "with spare as (select 1 as spare) select spare from spare",
-}
-POLICIES = """-- Everybody.
-create policy projects_select_all on public.projects for select to anon using (owner_id is null);
-"""
+DROP = alter("drop column spare")
 
 
 @pytest.fixture(scope="module")
 def checkout(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    root = tmp_path_factory.mktemp("checkout")
-    for folder in ("migrations", "queries", "policies"):
-        (root / "sql" / folder).mkdir(parents=True)
-    write(root, "0001_base", BASE)
-    for name, text in QUERIES.items():
-        (root / "sql" / "queries" / f"{name}.sql").write_text(QUERY.format(name=name, text=text))
-    (root / "sql" / "policies" / "public.projects.sql").write_text(POLICIES)
-    return root
-
-
-def write(root: Path, name: str, text: str, run: str = "") -> Path:
-    path = root / "sql" / "migrations" / f"{name}.up.sql"
-    path.write_text(HEADER.format(number=name[:4], run=run) + text + "\n")
-    return path
-
-
-def found(root: Path, text: str, run: str = "") -> list[Finding]:
-    return findings([write(root, "0002_case", text, run)])
-
-
-def alter(text: str, table: str = "projects") -> str:
-    return f"alter table public.{table} {text};"
+    return lint_checkout.make(tmp_path_factory.mktemp("checkout"))
 
 
 CASES = {
@@ -136,8 +86,12 @@ CASES = {
     alter("rename column title to heading", "notes"): {"used-by-the-app"},
     alter("rename column title to heading"): {"renaming-column"},
     alter("rename to items", "notes"): {"used-by-the-app"},
-    alter("rename to items", "notes") + "create view public.notes as select * from public.items;": {"renaming-table"},
+    alter("rename to items", "notes")
+    + "create view public.notes with (security_invoker = true) as select * from public.items;": {"renaming-table"},
     "drop function public.twice(bigint);": {"used-by-the-app"},
+    "drop function public.twice(bigint, bigint);": set(),
+    alter("alter code drop not null"): set(),
+    "create temporary table t (id bigint); drop table t;": set(),
     "drop function public.touch();": {"ban-drop-function"},
     "drop view public.titles;": {"ban-drop-view"},
     # Functions.
@@ -232,9 +186,12 @@ def test_a_query_that_the_change_rewrites_runs_on_main_until_it_is_deployed(chec
 def test_an_exception_needs_a_rule_and_a_reason(checkout):
     change = alter("alter code set not null")
     assert found(checkout, f"-- Lint: allow not-null-scans: it has a hundred rows.\n{change}") == []
-    assert found(checkout, f"-- squawk-ignore adding-not-nullable-field\n-- why.\n{change}") == []
+    assert found(checkout, f"-- squawk-ignore adding-not-nullable-field -- it has a hundred rows.\n{change}") == []
     for comment, what in (
         ("-- Lint: allow not-null-scans:", "an exception needs its rule and a reason"),
+        ("-- squawk-ignore adding-not-nullable-field", "an exception needs its rule and a reason"),
+        ("-- squawk-ignore adding-not-nulable-field -- it is small", "there is no rule adding-not-nulable-field"),
+        ("-- squawk-ignore-file", OF_A_FILE),
         ("-- lint allow not-null-scans: it has a hundred rows", "an exception needs its rule and a reason"),
         ("-- Lint: allow nul-scans: it has a hundred rows.", "there is no rule nul-scans"),
     ):
@@ -245,6 +202,47 @@ def test_an_exception_needs_a_rule_and_a_reason(checkout):
     assert [each.rule for each in found(checkout, other)] == ["not-null-scans"]
     apart = f"-- Lint: allow not-null-scans: it has a hundred rows.\nselect 1;\n{change}"
     assert [each.rule for each in found(checkout, apart)] == ["not-null-scans"]
+
+
+def test_an_exception_of_squawks_hides_nothing_that_is_not_above_its_statement(checkout):
+    drop = alter("drop column spare")
+    assert found(checkout, f"-- squawk-ignore ban-drop-column -- nobody has it.\n{drop}") == []
+    assert found(checkout, f"-- Lint: allow ban-drop-column: nobody has it.\n{drop}") == []
+    for text in (f"-- squawk-ignore-file\n\n{drop}", f"/* squawk-ignore-file */ {drop}"):
+        assert rules(found(checkout, text)) == ["ban-drop-column", "lint-directive"]
+    within = drop.replace(" drop", "\n-- squawk-ignore ban-drop-column -- nobody has it.\ndrop")
+    assert rules(found(checkout, within)) == ["ban-drop-column", "lint-directive"]
+
+
+def test_what_is_excepted_is_listed_with_its_reason(checkout):
+    reason = "it has a hundred rows."
+    text = f"-- Lint: allow not-null-scans: {reason}\n{alter('alter code set not null')}"
+    said = outcome([write(checkout, "0002_case", f"{text}\n-- squawk-ignore ban-drop-column -- {reason}\n{DROP}")])
+    assert said.findings == []
+    scans, drop = said.exceptions
+    assert (scans.rule, scans.severity, scans.line, scans.reason) == ("not-null-scans", "error", 6, reason)
+    assert (drop.rule, drop.line, drop.statement) == ("ban-drop-column", 8, DROP.rstrip(";"))
+    assert json.loads(shown.as_json([], said.exceptions))["exceptions"][0]["reason"] == reason
+    first, _, last = shown.as_text([], said.exceptions).splitlines()
+    assert first.startswith("excepted: sql/migrations/0002_case.up.sql:6: `set not null` reads all of public.projects")
+    assert first.endswith(f"[not-null-scans]: {reason}")
+    assert last == "nothing found"
+
+
+def test_squawk_reads_the_statements_of_a_block_too(checkout):
+    block = "do $$\nbegin\n    alter table public.projects\n    drop column spare;\nend\n$$;"
+    (said,) = found(checkout, f"select 1;\n{block}")
+    assert (said.rule, said.line) == ("ban-drop-column", 9)
+    assert found(checkout, f"-- Lint: allow ban-drop-column: nobody has it.\n{block}") == []
+
+
+def test_on_a_partitioned_table_the_way_is_another_one(checkout):
+    index = f"create index i on public.days (id);{alter('add foreign key (id) references public.notes (id)', 'days')}"
+    said = {each.rule: each.instead for each in found(checkout, index)}
+    assert said["require-concurrent-index-creation"] == ways.PARTITIONED_INDEX
+    assert said["adding-foreign-key-constraint"] == ways.PARTITIONED_KEY
+    (plain,) = found(checkout, "create index i on public.notes (title);")
+    assert plain.instead == ways.INDEX
 
 
 def test_a_file_that_runs_outside_a_transaction_may_build_concurrently(checkout):
@@ -262,7 +260,7 @@ def test_our_own_migrations_have_nothing_to_find():
     ours = sorted((CHECKOUT / "sql" / "migrations").glob("*.up.sql"))
     example = sorted((CHECKOUT / "tests" / "sql" / "follow_up").glob("*.up.sql"))
     assert len(ours) > 30
-    assert findings(ours, apart=True) == []
+    assert findings(ours, apart=True) == findings(ours) == []
     assert len(example) == 6
     assert findings(example) == []
 
@@ -281,3 +279,9 @@ def test_an_index_that_the_server_uses_is_not_dropped_in_passing(checkout):
     assert said(alter("drop constraint a_key")) == ["index public.a_key is in use: 1 time since 2026-01-01"]
     assert said("drop index public.a_idx; create index a_idx on public.projects (rank);") == []
     assert said("-- Lint: allow index-in-use: a nightly report used it.\ndrop index public.a_idx;") == []
+
+
+def test_what_becomes_of_a_table_like_another_is_not_the_others(checkout):
+    like = "create table public.alike (like public.notes); alter table public.alike alter title set not null;"
+    rules = {each.rule for each in found(checkout, like + alter("alter title set not null", "notes"))}
+    assert "not-null-scans" in rules

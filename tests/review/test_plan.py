@@ -11,7 +11,7 @@ from ops import drift, progress
 from ops.review import manual, markdown, markup, reading
 from ops.review.authors import Change
 from ops.review.forecast.model import Lock, StatementForecast
-from ops.review.lint import Finding
+from ops.review.lint import Excepted, Finding
 from ops.review.model import Breach
 from run import events
 from run.events import LongValue, Message, Refreshed, ResourceOutcome, Summary
@@ -348,7 +348,11 @@ def test_what_is_of_one_object_is_one_row_and_who_reaches_what_comes_first() -> 
         f"sk_live_{'a1' * 12}",
         "eyJhbGciOiJIUzI1NiJ9.eyJzdWIiOiIxIn0.c2lnbmF0dXJl",
         "postgresql://app:hunter2@db.example.org/app",
-        "alter role x password 'hunter2hunter2'",
+        "alter role x password 'hunter2 hunter2'",
+        "alter role x password $a$hunter2$a$",
+        "host=db.example.org password=hunter2 user=app",
+        "AGE-SECRET-KEY-1HUNTER2",
+        f"npm_{'a1' * 18}",
         "-----BEGIN PRIVATE KEY-----\nMIIEvQIBADANBg\n-----END PRIVATE KEY-----",
     ],
 )
@@ -357,7 +361,7 @@ def test_what_looks_like_a_secret_is_not_shown(secret: str) -> None:
     found = reading.read("dev", made(outcome("update", "pg:index:Policy", "p"), Message(text, "info", "p")), [])
     for shown in (markdown.page(found), json.dumps(json.loads(found.as_json()))):
         assert "[secret]" in shown
-        assert not re.search("hunter2|ghp_a|FODNN7|sk_live_a|c2lnbmF|MIIEv", shown)
+        assert not re.search("hunter2|HUNTER2|ghp_a|FODNN7|sk_live_a|c2lnbmF|MIIEv|npm_a", shown)
 
 
 def test_a_page_has_room_in_a_comment_and_says_what_it_leaves_out() -> None:
@@ -366,3 +370,10 @@ def test_a_page_has_room_in_a_comment_and_says_what_it_leaves_out() -> None:
     assert len(page) < 50_000
     assert page.endswith("more differences of texts: `./vpb plan --stack dev --json`.")
     assert page.count("<details>") == page.count("</details>")
+
+
+def test_what_a_migration_excepts_is_listed_with_its_reason() -> None:
+    excepted = Excepted("m/0041_a.up.sql", 5, "drop index i", "index-in-use", "error", "index i is in use", "a report")
+    found = replace(reading.read("dev", made(Summary(1, {})), []), exceptions=[excepted])
+    line = "- `excepted: m/0041_a.up.sql:5: index i is in use [index-in-use]: a report`"
+    assert line in markdown.page(found).splitlines()

@@ -16,9 +16,10 @@ import pytest
 from psycopg import sql
 
 from declared import connectionurl, sqlfiles
+from declared.masking import COPIED
 from declared.paths import CHECKOUT
 from declared.roles import BACKUP, OWNER, SECOND
-from harness import stack
+from harness import scratch, stack
 from harness.schemadump import portable
 from harness.stack import Stack, with_inputs
 from local import postgres
@@ -29,6 +30,7 @@ from ops.audit import run
 from ops.audit.model import Severity
 from ops.backups import checking, making, places
 from ops.backups.errors import BackupError
+from ops.branches import copying, structure
 from ops.environment import Environment
 from provider.resources.role import BOUND
 from run import engine
@@ -324,6 +326,19 @@ def test_a_backup_that_a_drill_can_prove_is_made_too(world, filled, tmp_path):
         connection.execute("create policy fewer on public.projects as restrictive to backup using (id is not null)")
     with pytest.raises(BackupError, match=r"table public\.projects: row policies hide rows from backup"):
         making.Making("prod", url, place, [key.to_public()]).run()
+
+
+def test_masked_rows_are_read_by_the_login_of_backups(world, filled):
+    password = world.stack.state[f"roles-{BACKUP}-password"].state["password"]
+    with scratch.server() as server, copying.opened(filled.url("filled", BACKUP, password)) as (source, at):
+        structure.build(server.url(), structure.applied(source))
+        copied = copying.copy(source, at, server.url(), lambda table: None)
+        with psycopg.connect(server.url()) as copy, psycopg.connect(filled.platform("filled")) as connection:
+            for table in COPIED:
+                count = f"select count(*) from {table}"
+                assert provision.row(copy, count) == provision.row(connection, count) == (copied.rows[table],), table
+            assert provision.row(copy, "select count(*) from next_auth.users where email !~ '^person-'") == (0,)
+    assert sum(map(bool, copied.rows.values())) > 12
 
 
 class InMemory(Copies):

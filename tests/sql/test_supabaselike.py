@@ -9,15 +9,17 @@ import pytest
 from declared import roles
 from declared.platform import SUPABASE
 from declared.roles import OWNER
-from harness import stack
+from harness import scratch, stack
 from harness.stack import Run, Stack, with_inputs
 from ops.audit import run
 from ops.audit.model import Severity
+from ops.branches import copying, structure
 from ops.migrations import run as migrations
 from ops.migrations.job import Options
 from tests.doubles import supabasecatalogue, supabaselike
 from tests.doubles.supabasecatalogue import Lines
 from tests.doubles.supabaselike import SupabaseLike
+from tests.sql import provision
 from tests.sql.provision import refused
 
 # One server, whose tests go on from each other.
@@ -281,6 +283,24 @@ def test_what_the_platform_lacks_is_named_before_anything_is_changed(world):
     }
     assert other.preview().errors == said
     assert other.up().errors == said
+
+
+def test_masked_rows_come_into_a_server_without_the_platform(world):
+    made = "insert into next_auth.users (name, email) values ('Ada', 'ada@example.com') returning id"
+    with psycopg.connect(world.double.url(), autocommit=True) as connection:
+        (person,) = provision.row(connection, made)
+        connection.execute("insert into public.projects (owner_id, title) values (%s, 'Secret')", (person,))
+        try:
+            with scratch.server() as server, copying.opened(world.double.url()) as (source, at):
+                structure.build(server.url(), structure.applied(source))
+                copied = copying.copy(source, at, server.url(), lambda table: None)
+                with psycopg.connect(server.url()) as copy:
+                    found = copy.execute("select owner_id, title from public.projects").fetchall()
+        finally:
+            connection.execute("delete from next_auth.users where id = %s", (person,))
+    assert found == [(person, "lorem ")]
+    assert copied.rows["next_auth.users"] == 1
+    assert "auth.users" in copied.empty
 
 
 def test_destroy_leaves_what_is_the_platforms_and_what_was_adopted(world):

@@ -5,7 +5,9 @@ onacopy      the migrations run on a copy of the structure
 observing    what a statement has done there, as the catalogue and the lock table say it
 sizes        how large the target's tables are
 rates        how long the target takes for a row and a byte
-estimating   the times that follow
+writing      the rows that a statement writes, and where they come from
+working      the time that its work takes
+estimating   for how long what is in use is locked for it
 run          all of it
 shown        for people and scripts
 """

@@ -1,5 +1,6 @@
 """The pending migrations, run one statement after the other on a copy of the structure, and watched there."""
 
+import time
 from collections.abc import AsyncIterator, Sequence
 from contextlib import asynccontextmanager, suppress
 from dataclasses import dataclass, field
@@ -37,13 +38,16 @@ class Watched:
     run_mode: RunMode
     done: Done
     unknown: str = ""
+    took: float = 0
+    """Seconds that it took on the copy, which has no rows."""
 
     @property
     def touched(self) -> set[int]:
         """The tables whose size counts."""
         done = self.done
         tables = {*done.locks, *done.rewritten, *done.scanned, *(index.table for index in done.built)}
-        return tables | {oid for pair in done.joined for oid in pair}
+        written = {oid for each in done.writes for oid in each.into.union(*each.sources)}
+        return tables | written | {oid for pair in done.joined for oid in pair}
 
 
 def untried(step: sqlfiles.Step, folder: str, why: str) -> list[Watched]:
@@ -149,31 +153,33 @@ class _Script:
                 return await self._one(statement, how)
         before = await look(self.connection)
         await self._act(local=False)
-        await self._send(statement)
+        took = await self._timed(statement)
         await self._reset()
         after = await look(self.connection)
         tables = _tables(node, before)
-        found = done(self.there, before, after, empties=False)
+        found = done(self.there, before, after, node)
         scanned = frozenset(tables) if type(node).__name__ == "VacuumStmt" else frozenset[int]()
         built = found.built or _reindexed(node, before)
         return Watched(
             *(self.step.name, self.path, statement, how),
             Done(dict.fromkeys(tables & self.there.names.keys(), CONCURRENT), scanned=scanned, built=built),
+            took=took,
         )
 
     async def _one(self, statement: Statement, how: RunMode) -> Watched:
         """In the transaction that is open."""
         before = self.last or await look(self.connection)
+        took = 0.0
         try:
             async with self.connection.transaction():
-                await self._send(statement)
+                took = await self._timed(statement)
         except Failed as failure:
             if not failure.policies:
                 raise
             await self._without(failure, statement)
         self.last = after = await look(self.connection)
-        empties = type(sqlgrammar.parsed(statement.text)).__name__ == "TruncateStmt"
-        return Watched(*(self.step.name, self.path, statement, how), done(self.there, before, after, empties))
+        found = done(self.there, before, after, sqlgrammar.parsed(statement.text))
+        return Watched(*(self.step.name, self.path, statement, how), found, took=took)
 
     async def _without(self, failure: Failed, statement: Statement) -> None:
         """Once more without the row policies in its way, which `up` drops before and makes again after it."""
@@ -195,6 +201,11 @@ class _Script:
             with suppress(psycopg.Error):
                 async with self.connection.transaction():
                     await self.connection.execute(policy.definition)
+
+    async def _timed(self, statement: Statement) -> float:
+        begun = time.perf_counter()
+        await self._send(statement)
+        return time.perf_counter() - begun
 
     async def _send(self, statement: Statement) -> None:
         piece = Piece(self.step.name, self.path, statement.text, statement.line)

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from provider.connection import Connection, row
 
 ROWS, WIDE_ROWS, CHANGED = 50_000, 6_000, 10_000
+# An entry that is made alone, with its way down the tree and its own record in the WAL, against one of many sorted.
+ENTRY = 2.5
 # Three times at least; what is quick, more often: the shorter it is, the more chance there is in it.
 LEAST_ROUNDS, MOST_ROUNDS, LONG_ENOUGH = 3, 9, 0.1
 LOAD = f"""
@@ -76,6 +78,10 @@ class Rates:
     """Seconds for a row of either table of a foreign key, beside reading it."""
     change: float
     """Seconds for a row that is changed."""
+
+    def entry(self, texts: bool) -> float:
+        """Seconds for a row's entry in an index that is there."""
+        return ENTRY * (self.texts if texts else self.numbers) / ROWS
 
     def build(self, rows: float, texts: bool) -> float:
         """Seconds for a b-tree: sorting takes a logarithm more than a row each."""

@@ -12,11 +12,11 @@ from ops.migrations.job import Job, Options
 from ops.migrations.run import job_of, options_of
 from ops.review import address
 from ops.review.forecast import estimating, onacopy, rates, sizes
-from ops.review.forecast.estimating import Clock
 from ops.review.forecast.model import StatementForecast
 from ops.review.forecast.observing import Seen, look
 from ops.review.forecast.onacopy import Watched
 from ops.review.forecast.rates import Rates
+from ops.review.forecast.working import Work
 from provider.connection import Connections
 from provider.errors import StatementFailed, one_line
 from provider.steps import serverwide
@@ -59,8 +59,10 @@ async def _of(asked: Job, budget: float, programs: Sequence[Path]) -> list[State
         await asked.reporter.status("measuring how long a row takes here")
         measured = await _measured(copy.database)
     async with await asked.database.session() as session:
-        known = await sizes.of(session, {there.names[oid] for each in watched for oid in each.touched})
-    return [*estimating.forecasts(watched, Clock(there, known, measured), budget)]
+        known = await sizes.of(
+            session, {there.names[oid] for each in watched for oid in each.touched if oid in there.names}
+        )
+    return [*estimating.forecasts(watched, Work(there, known, measured), budget)]
 
 
 async def _looked(copy: Connections) -> Seen:

@@ -1,19 +1,17 @@
 """The rules that are about what a file or a whole set of migrations leaves, each a function."""
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Collection, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from declared import sqlfiles
 from ops.review import ways
 from ops.review.lint.model import Change, Finding
-from ops.review.lint.rules import DEFINER
-from ops.review.lint.structure import Gone, Name, Structure, Table, name
+from ops.review.lint.objects import Gone, Name, Routine, Table, name
+from ops.review.lint.structure import Structure
 from ops.review.lint.uses import User, users
 
-USED, KEY = "used-by-the-app", "foreign-key-without-index"
-OPEN, POLICIES = "table-without-row-security", "table-without-policies"
+USED, KEY, LOST = "used-by-the-app", "foreign-key-without-index", "values-lost"
 MOST_NAMED = 3
 
 
@@ -23,9 +21,14 @@ class Left:
 
     changes: Sequence[Change]
     gone: Sequence[Gone]
+    """What was there before them, and is dropped or renamed."""
     after: Structure
     root: Path
     """The checkout."""
+    is_up: bool = True
+    """Whether they aren't a rollback."""
+    before: Collection[Routine] = ()
+    """The functions that there were before them."""
 
 
 def used_by_the_app(left: Left) -> Iterator[Finding]:
@@ -44,7 +47,7 @@ def used_by_the_app(left: Left) -> Iterator[Finding]:
 
 def _is_back(gone: Gone, after: Structure) -> bool:
     if gone.kind == "function":
-        return gone.name in after.functions
+        return False
     if gone.column is None:
         return after.relation(gone.name)
     table = after.tables.get(gone.name)
@@ -57,7 +60,9 @@ def _uses(user: User, gone: Gone, after: Structure) -> bool:
         return False
     if gone.column:
         return user.uses_column(gone.name, gone.column, after)
-    return user.uses_function(gone.name) if gone.kind == "function" else user.uses_relation(gone.name)
+    if gone.kind == "function":
+        return user.uses_function(gone, [each.arguments for each in after.functions_named(gone.name)])
+    return user.uses_relation(gone.name)
 
 
 def _said(gone: Gone) -> str:
@@ -77,18 +82,27 @@ def _way(gone: Gone) -> str:
     return ways.BESIDE if gone.kind == "function" else ways.VIEW
 
 
-def definer_without_search_path(left: Left) -> Iterator[Finding]:
-    """A function with its owner's privileges looks names up where its caller says, unless it has a path of its own."""
-    mine = {id(change) for change in left.changes}
-    for which, function in left.after.functions.items():
-        if id(function.changed) in mine and function.is_definer and not function.has_search_path:
-            yield function.changed.finding(
-                DEFINER,
-                "error",
-                f"function {'.'.join(which)} has its owner's privileges and its caller's search path: a caller puts an "
-                "object of his own in the place of one that it names",
-                "add `set search_path = ''` and name every object with its schema",
-            )
+def values_lost(left: Left) -> Iterator[Finding]:
+    """What is dropped and made again has its name, but none of its rows or values."""
+    for each in left.gone if left.is_up else ():
+        if each.new or each.kind not in ("table", "column") or not _is_made_again(each, left):
+            continue
+        yield each.change.finding(
+            LOST,
+            "error",
+            f"{_said(each)} and makes it again: its {'values' if each.column else 'rows'} are gone",
+            "alter what is there, or make it beside the old one, copy in batches, and drop the old one in a later "
+            "migration",
+        )
+
+
+def _is_made_again(gone: Gone, left: Left) -> bool:
+    """Whether something new has the name: what was renamed to it brings its own values."""
+    table = left.after.tables.get(gone.name)
+    if gone.column is None:
+        return table is not None and not any(each.new == ".".join(gone.name) for each in left.gone)
+    renamed = any((each.name, each.new) == (gone.name, gone.column) for each in left.gone)
+    return table is not None and gone.column in table.columns and not renamed
 
 
 def foreign_key_without_index(left: Left) -> Iterator[Finding]:
@@ -139,42 +153,6 @@ def _line(change: Change, node: Any) -> int:
     return change.line + change.text.encode()[:location].count(b"\n")
 
 
-def table_without_row_security(left: Left) -> Iterator[Finding]:
-    """A role that has a privilege on a table without row security has it on every row."""
-    for which, table in _made(left):
-        if not table.row_security:
-            yield _change(table).finding(
-                OPEN,
-                "error",
-                f"table {'.'.join(which)} has no row level security",
-                "`alter table … enable row level security, force row level security` in the same migration",
-            )
-
-
-def table_without_policies(left: Left) -> Iterator[Finding]:
-    """Without a row policy nobody but the owner reaches a row, and nobody has said that this is meant."""
-    for which, table in _made(left):
-        file = f"{sqlfiles.POLICY_FOLDER}/{'.'.join(which)}.sql"
-        if not table.policies and not (left.root / file).exists():
-            yield _change(table).finding(
-                POLICIES,
-                "error",
-                f"table {'.'.join(which)} has no row policies",
-                f"write {file}; `./vpb new policy` begins it",
-            )
-
-
-def _made(left: Left) -> Iterator[tuple[Name, Table]]:
-    mine = {id(change) for change in left.changes}
-    for which, table in left.after.tables.items():
-        if id(table.made) in mine and not table.is_partition and not table.is_temporary:
-            yield which, table
-
-
-def _change(table: Table) -> Change:
-    assert table.made is not None
-    return table.made
-
-
-FILE_RULES = (used_by_the_app, definer_without_search_path)
-SET_RULES = (foreign_key_without_index, table_without_row_security, table_without_policies)
+FILE_RULES = (used_by_the_app, values_lost)
+SET_RULES = (foreign_key_without_index,)
+NAMES = {USED, KEY, LOST}

@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import TYPE_CHECKING, Any
 
 from ops.review.lint.model import Change, Finding
-from ops.review.lint.structure import Name, name
+from ops.review.lint.objects import Name, name
 
 if TYPE_CHECKING:
     from ops.database import Connection

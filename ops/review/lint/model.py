@@ -1,4 +1,4 @@
-"""A finding, and the statement that it is about."""
+"""A finding, an exception, and the statement that it is about."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -20,9 +20,30 @@ class Finding:
     """Its beginning."""
     rule: str
     severity: Severity
-    """`error` breaks the running app, stops it, or opens data; the rest is `warning`."""
+    """`error` breaks the running app, stops it, loses rows, or opens data; the rest is `warning`."""
     what: str
     instead: str
+
+
+@dataclass(frozen=True)
+class Excepted:
+    """A finding that its file excepts, with the reason that stands there."""
+
+    file: str
+    line: int
+    statement: str
+    rule: str
+    severity: Severity
+    what: str
+    reason: str
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What was found, and what was found and is excepted."""
+
+    findings: list[Finding]
+    exceptions: list[Excepted]
 
 
 @dataclass(frozen=True)
@@ -34,6 +55,8 @@ class Change:
     text: str
     comment: str
     node: Any
+    is_in_block: bool = False
+    """Whether it stands in a `do` block."""
 
     @property
     def beginning(self) -> str:

@@ -4,19 +4,21 @@ A rule's first paragraph says why it is one. `docs/migration-review.md` lists th
 """
 
 import re
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Iterator
 from typing import Any
 
 from declared import sqlgrammar
 from ops.review import ways
 from ops.review.lint import types, uses
-from ops.review.lint.model import Change, Finding
-from ops.review.lint.structure import Name, Structure, Table, name, option
+from ops.review.lint.model import Finding
+from ops.review.lint.objects import Name, Table, name, option
+from ops.review.lint.seen import Seen
+from ops.review.lint.structure import Structure
 
 TYPE, NOT_NULL, REQUIRED, DEFAULT = "type-change-rewrites", "not-null-scans", "required-column", "volatile-default"
-DEFINER, IMMUTABLE = "definer-without-search-path", "immutable-reads-tables"
-CONCURRENT = "concurrently-in-transaction"
+IMMUTABLE, CONCURRENT = "immutable-reads-tables", "concurrently-in-transaction"
+COLLATION, DOMAIN, TESTED = "collation-change-rebuilds", "domain-column-rewrites", "domain-constraint-scans"
+PARTITIONED = "refused-on-partitioned"
 # PostgreSQL's own; a function of another schema is volatile unless it says otherwise.
 VOLATILE = {
     *("random", "random_normal", "setseed", "gen_random_uuid", "uuidv4", "uuidv7", "clock_timestamp", "timeofday"),
@@ -24,27 +26,6 @@ VOLATILE = {
     *("uuid_generate_v1", "uuid_generate_v1mc", "uuid_generate_v4", "gen_salt", "gen_random_bytes"),
 }
 READS = re.compile(r"\b(?:from|join)\s+(?!pg_catalog\.\w+\s*\()[a-z_]\w*\.[a-z_]\w*(?!\s*[\w(])", re.IGNORECASE)
-
-
-@dataclass(frozen=True)
-class Seen:
-    """A statement, and what there is before it."""
-
-    change: Change
-    before: Structure
-    fresh: Callable[[Name], bool]
-    """Whether a table was made by the same set of migrations: it has no rows that anybody waits for."""
-    outside: bool
-    """Whether its file runs outside a transaction."""
-
-    @property
-    def used_table(self) -> tuple[Name, Table | None] | None:
-        """The table that an `alter table` changes, unless it is fresh; None for another statement."""
-        node = self.change.node
-        if type(node).__name__ != "AlterTableStmt" or node.objtype.name != "OBJECT_TABLE":
-            return None
-        which = name(node.relation)
-        return None if self.fresh(which) else (which, self.before.tables.get(which))
 
 
 def type_change_rewrites(seen: Seen) -> Iterator[Finding]:
@@ -69,6 +50,27 @@ def type_change_rewrites(seen: Seen) -> Iterator[Finding]:
             f"column {command.name} of {'.'.join(which or ())}, {was}, becomes {new}: the whole table {may} written "
             "again while nobody can read it",
             ways.TYPE,
+        )
+
+
+def collation_change_rebuilds(seen: Seen) -> Iterator[Finding]:
+    """Another collation orders texts in another way: each index of the column is built again, and no one may write."""
+    which, table = seen.used_table or (None, None)
+    for command in seen.change.node.cmds if which else ():
+        if command.subtype.name != "AT_AlterColumnType":
+            continue
+        column = table.columns.get(command.name) if table else None
+        new, was = types.collation(command.def_), column.collation if column else ""
+        if new == was or (column and column.type and types.rewrites(column.type, types.of(command.def_.typeName))):
+            continue
+        yield seen.change.finding(
+            COLLATION,
+            "error",
+            f"column {command.name} of {'.'.join(which or ())} gets {f'collation {new}' if new else 'no collation'}"
+            f"{f' instead of {was}' if was else ' of its own'}: each index with it is built again while nobody can "
+            "read the table",
+            "add a column with that collation and fill it as for another type (docs/cookbook.md: change a type), or "
+            "name the collation where a query sorts",
         )
 
 
@@ -137,6 +139,72 @@ def volatile_default(seen: Seen) -> Iterator[Finding]:
         )
 
 
+def domain_column_rewrites(seen: Seen) -> Iterator[Finding]:
+    """A new column of a domain gets the domain's default in each row, and its check is tested for each."""
+    for which, column in _added_columns(seen):
+        domain = seen.before.domains.get(name(column.typeName.names))
+        own = any(each.contype.name == "CONSTR_DEFAULT" for each in column.constraints or ())
+        called = _volatile_call(domain.default, seen.before) if domain and domain.default and not own else ""
+        if domain is None or not (domain.has_check or called):
+            continue
+        why = f"a default that calls {called}, which is volatile" if called else "a constraint"
+        yield seen.change.finding(
+            DOMAIN,
+            "error",
+            f"column {column.colname} is of domain {'.'.join(name(column.typeName.names))}, which has {why}: all of "
+            f"{'.'.join(which)} is written again while nobody can read it",
+            "add it with the type that the domain is made of, and the domain's check as a constraint of the table, not "
+            "valid; validate it in the next migration",
+        )
+
+
+def domain_constraint_scans(seen: Seen) -> Iterator[Finding]:
+    """A constraint of a domain is tested in each table that has a column of it, while nobody can write to them."""
+    node = seen.change.node
+    if type(node).__name__ != "AlterDomainStmt" or node.subtype not in ("C", "O"):
+        return
+    if node.subtype == "C" and node.def_.skip_validation:
+        return
+    if name(node.typeName) in seen.before.domains and seen.is_new(seen.before.domains[name(node.typeName)].made):
+        return
+    yield seen.change.finding(
+        TESTED,
+        "error",
+        f"every table with a column of domain {'.'.join(name(node.typeName))} is read while nobody can write to it",
+        "add a check `not valid`, and `alter domain … validate constraint` in the next migration",
+    )
+
+
+def refused_on_partitioned(seen: Seen) -> Iterator[Finding]:
+    """PostgreSQL refuses on a partitioned table what would spare it a lock: each partition is worked on alone."""
+    node, partitioned = seen.change.node, seen.before.is_partitioned
+    match type(node).__name__:
+        case "IndexStmt" if node.concurrent and partitioned(name(node.relation)):
+            what, way = "an index of a partitioned table can't be made `concurrently`", ways.PARTITIONED_INDEX
+        case "DropStmt" if node.concurrent and any(partitioned(name(each)) for each in node.objects):
+            what, way = "an index of a partitioned table can't be dropped `concurrently`", ways.PARTITIONED_DROP
+        case "AlterTableStmt" if partitioned(name(node.relation)) and _unvalidated_key(node):
+            what = "a foreign key of a partitioned table can't be `not valid` before PostgreSQL 18"
+            way = ways.PARTITIONED_KEY
+        case "AlterTableStmt" if partitioned(name(node.relation)) and _using_index(node):
+            what, way = "a constraint of a partitioned table can't be made `using index`", ways.PARTITIONED_UNIQUE
+        case _:
+            return
+    yield seen.change.finding(PARTITIONED, "error", f"PostgreSQL refuses it: {what}", way)
+
+
+def _constraints(node: Any) -> Iterator[Any]:
+    return (each.def_ for each in node.cmds if each.subtype.name == "AT_AddConstraint")
+
+
+def _unvalidated_key(node: Any) -> bool:
+    return any(each.contype.name == "CONSTR_FOREIGN" and each.skip_validation for each in _constraints(node))
+
+
+def _using_index(node: Any) -> bool:
+    return any(each.indexname for each in _constraints(node))
+
+
 def _added_columns(seen: Seen) -> Iterator[tuple[Name, Any]]:
     found = seen.used_table
     for command in seen.change.node.cmds if found else ():
@@ -172,8 +240,8 @@ def _is_volatile(called: Any, structure: Structure) -> bool:
         return True
     if len(called) == 1 or called[0].sval == types.SYSTEM:
         return False
-    known = structure.functions.get(name(called))
-    return known is None or known.volatility == "volatile"
+    known = structure.functions_named(name(called))
+    return not known or any(each.volatility == "volatile" for each in known)
 
 
 def immutable_reads_tables(seen: Seen) -> Iterator[Finding]:
@@ -211,9 +279,14 @@ def concurrently_in_transaction(seen: Seen) -> Iterator[Finding]:
 
 STATEMENT_RULES = (
     concurrently_in_transaction,
+    refused_on_partitioned,
     type_change_rewrites,
+    collation_change_rebuilds,
     not_null_scans,
     required_column,
     volatile_default,
+    domain_column_rewrites,
+    domain_constraint_scans,
     immutable_reads_tables,
 )
+NAMES = {TYPE, NOT_NULL, REQUIRED, DEFAULT, IMMUTABLE, CONCURRENT, COLLATION, DOMAIN, TESTED, PARTITIONED}

@@ -1,5 +1,6 @@
 """All findings of a set of migrations, in the files' order."""
 
+import re
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -8,23 +9,33 @@ from typing import TYPE_CHECKING
 from declared import sqldirectives, sqlfiles, sqlgrammar
 from declared.paths import CHECKOUT
 from declared.sqltext import statements
-from ops.review.lint import indexuse, rules, squawk
-from ops.review.lint.endrules import FILE_RULES, KEY, OPEN, POLICIES, SET_RULES, USED, Left
-from ops.review.lint.exceptions import Exceptions
+from ops.review.lint import accessrules, code, endrules, indexuse, openrules, operationrules, rules, squawk
+from ops.review.lint.accessrules import ACCESS_RULES
+from ops.review.lint.endrules import Left
+from ops.review.lint.exceptions import Exceptions, Rules
 from ops.review.lint.indexuse import Use
-from ops.review.lint.model import Change, Finding
-from ops.review.lint.rules import STATEMENT_RULES, Seen
-from ops.review.lint.structure import MAKES, Gone, Name, Structure
+from ops.review.lint.model import Change, Excepted, Finding, Outcome
+from ops.review.lint.objects import Gone, Name, Routine
+from ops.review.lint.operationrules import OPERATION_RULES
+from ops.review.lint.rules import STATEMENT_RULES
+from ops.review.lint.seen import Seen
+from ops.review.lint.structure import Structure
 
 if TYPE_CHECKING:
     from ops.migrations.job import Options
 
-RULES = {
-    *(USED, KEY, OPEN, POLICIES, rules.TYPE, rules.NOT_NULL, rules.REQUIRED, rules.DEFAULT, rules.DEFINER),
-    *(rules.IMMUTABLE, rules.CONCURRENT, indexuse.RULE),
-}
+MODULES = (accessrules, endrules, openrules, operationrules, rules)
+RULES = {indexuse.RULE}.union(*(module.NAMES for module in MODULES))
+STATEMENTS = (*STATEMENT_RULES, *ACCESS_RULES, *OPERATION_RULES)
+OF_FILE = (*endrules.FILE_RULES, *openrules.FILE_RULES)
+OF_SET = (*endrules.SET_RULES, *openrules.SET_RULES)
+# What neither changes an object nor gives anything; the rest is parsed.
+QUIET = re.compile(r"(?:comment\s+on|revoke)\b", re.IGNORECASE)
 UP = ".up.sql"
-TABLES = {"CreateStmt", "CreateForeignTableStmt", "CreateTableAsStmt"}
+TABLES = {"CreateStmt", "CreateForeignTableStmt", "CreateTableAsStmt", "SelectStmt"}
+DROPS = {"ban-drop-table", "ban-drop-function", "ban-drop-column"}
+# Of the statement that ours have said more of.
+REPEATED = {endrules.USED, endrules.LOST}
 BEFORE = (sqlfiles.PLATFORM.folder, sqlfiles.MIGRATIONS.folder)
 
 
@@ -35,12 +46,31 @@ class File:
     path: Path
     text: str
     changes: list[Change]
+    judged: list[Change]
+    """Those that can be parsed, with the statements within them."""
     made: set[Name] = field(default_factory=set)
     """The tables that it makes."""
+    spared: set[int] = field(default_factory=set)
+    """The lines of drops that take nothing away that anybody uses."""
+
+    @property
+    def every(self) -> list[Change]:
+        """Also those that can't be parsed."""
+        unread = [change for change in self.changes if change.node is None]
+        return sorted([*unread, *self.judged], key=lambda each: each.line)
+
+    @property
+    def is_up(self) -> bool:
+        return self.path.name.endswith(UP)
 
 
 def of(stack: str, url: str | None = None, options: "Options | None" = None) -> list[Finding]:
-    """What is wrong with the pending migrations of a stack.
+    """What is wrong with the pending migrations of a stack: `outcome_of` without the exceptions."""
+    return outcome_of(stack, url, options).findings
+
+
+def outcome_of(stack: str, url: str | None = None, options: "Options | None" = None) -> Outcome:
+    """What is wrong with the pending migrations of a stack, and what they except.
 
     Args:
         url: another server than the stack's own.
@@ -55,13 +85,18 @@ def of(stack: str, url: str | None = None, options: "Options | None" = None) -> 
 
     paths = run.pending(stack, address.of(stack, url), options or run.options_of(stack))
     if not paths:
-        return []
+        return Outcome([], [])
     with connect(address.url(stack, url), "vpb migrate lint") as connection:
-        return findings(paths, uses=indexuse.read(connection))
+        return outcome(paths, uses=indexuse.read(connection))
 
 
 def findings(paths: Iterable[Path], apart: bool = False, uses: Mapping[Name, Use] | None = None) -> list[Finding]:
-    """What is wrong with some migrations that run one after the other.
+    """What is wrong with some migrations: `outcome` without the exceptions."""
+    return outcome(paths, apart, uses).findings
+
+
+def outcome(paths: Iterable[Path], apart: bool = False, uses: Mapping[Name, Use] | None = None) -> Outcome:
+    """What is wrong with some migrations that run one after the other, and what they except.
 
     Args:
         paths: their scripts, in order.
@@ -73,23 +108,32 @@ def findings(paths: Iterable[Path], apart: bool = False, uses: Mapping[Name, Use
     """
     paths = [path.resolve() for path in paths]
     if not paths:
-        return []
+        return Outcome([], [])
     root = _root(paths[0])
     structure = Structure()
-    for path in _before(paths, root):
-        for change in _read(path).changes:
+    before = _before(paths, root)
+    for path in before:
+        for change in _read(path).judged:
             list(structure.follow(change))
     files = [_read(path) for path in paths]
-    found = list(_ours(files, structure, root, apart))
+    is_first = not {path.parent for path in paths} & {path.parent for path in before}
+    found = list(_ours(files, structure, root, apart, is_first))
+    found += _of_squawk(files, structure, apart, {(each.file, each.line) for each in found if each.rule in REPEATED})
+    found += indexuse.findings([change for file in files for change in file.judged], uses or {})
+    return _outcome(files, found)
+
+
+def _of_squawk(
+    files: Sequence[File], structure: Structure, apart: bool, said: set[tuple[str, int]]
+) -> Iterator[Finding]:
+    """What squawk says, without what ours have said of the same statements."""
     every = {name for file in files for name in file.made}
     fresh = {each.path: each.made if apart else every for each in files}
-    used = {(each.file, each.line) for each in found if each.rule == USED}
-    said = squawk.found({each.path: each.changes for each in files}, fresh)
-    found += [each for each in said if each.rule not in squawk.MAY_BREAK or (each.file, each.line) not in used]
-    found += indexuse.findings([change for file in files for change in file.changes], uses or {})
-    kept = _without_exceptions(files, found)
-    order = {sqlfiles.location(path): number for number, path in enumerate(paths)}
-    return sorted(dict.fromkeys(kept), key=lambda each: (order[each.file], each.line, each.rule))
+    spared = {(sqlfiles.location(file.path), line) for file in files for line in file.spared}
+    for each in squawk.found({file.path: file.every for file in files}, fresh, structure.is_partitioned):
+        where = (each.file, each.line)
+        if not (each.rule in squawk.MAY_BREAK and where in said) and not (each.rule in DROPS and where in spared):
+            yield each
 
 
 def _root(path: Path) -> Path:
@@ -119,62 +163,92 @@ def _ups(folder: Path) -> list[Path]:
 def _read(path: Path) -> File:
     text = sqlfiles.read_text(path)
     changes = [Change(path, each.line, each.text, each.comment, _parsed(each.text)) for each in statements(text)]
-    return File(path, text, changes)
+    judged = [each for change in changes if change.node is not None for each in code.within(change)]
+    return File(path, text, changes, judged)
 
 
 def _parsed(text: str) -> object:
-    return sqlgrammar.parsed(text) if MAKES.match(text) else None
+    return None if QUIET.match(text) else sqlgrammar.parsed(text)
 
 
-def _ours(files: Sequence[File], structure: Structure, root: Path, apart: bool) -> Iterator[Finding]:
+def _ours(files: Sequence[File], structure: Structure, root: Path, apart: bool, is_first: bool) -> Iterator[Finding]:
     made: set[Name] = set()
+    own: set[int] = set()
+    routines = {*structure.functions}
     for file in files:
-        made = set() if apart else made
+        made, own = (set(), set()) if apart else (made, own)
+        # Of the first migrations of all, each has been read as part of the whole.
+        own |= {id(change) for change in file.judged}
+        mine = {id(change) for change in file.judged} if is_first else own
         gone: list[Gone] = []
-        there, outside = {*structure.tables}, sqldirectives.run_mode(file.text).kind == "outside"
-        for change in file.changes:
-            if change.node is None:
-                continue
-            seen = Seen(change, structure, _among(made, file.made), outside)
-            for rule in STATEMENT_RULES:
+        there, before = {*structure.tables}, {*structure.functions}
+        outside = sqldirectives.run_mode(file.text).kind == "outside"
+        for change in file.judged:
+            seen = Seen(change, structure, _among(made, file.made), outside, file.is_up, _of(mine))
+            for rule in STATEMENTS:
                 yield from rule(seen)
-            gone += structure.follow(change)
+            gone += _followed(file, seen)
             if type(change.node).__name__ in TABLES:
                 file.made |= {name for name, table in structure.tables.items() if table.made is change}
-        made |= file.made
         # What the file itself has made, nobody has used; and a rollback takes away what its migration has brought.
-        is_up = file.path.name.endswith(UP)
-        used = [each for each in gone if is_up and (each.kind != "table" or each.name in there)]
-        left = Left(file.changes, used, structure, root)
-        for end_rule in FILE_RULES:
+        fresh = made | file.made
+        used = [each for each in gone if file.is_up and _was_there(each, there, fresh)]
+        made |= file.made
+        left = Left(file.judged, used, structure, root, file.is_up, before)
+        for end_rule in OF_FILE:
             yield from end_rule(left)
         if apart:
-            yield from _of_set([file], structure, root)
+            yield from _of_set([file], structure, root, before)
     if not apart:
-        yield from _of_set(files, structure, root)
+        yield from _of_set(files, structure, root, routines)
+
+
+def _followed(file: File, seen: Seen) -> list[Gone]:
+    """What a statement has taken away, but for what only its own session has."""
+    temporary = seen.before.temporary
+    gone = list(seen.before.follow(seen.change))
+    stays = [each for each in gone if each.kind == "function" and seen.before.functions_named(each.name)]
+    if gone and all(each.name in temporary or each in stays for each in gone):
+        file.spared.add(seen.change.line)
+    return [each for each in gone if each.name not in temporary]
+
+
+def _was_there(gone: Gone, there: set[Name], fresh: set[Name]) -> bool:
+    if gone.kind == "table":
+        return gone.name in there
+    return gone.kind != "column" or gone.name not in fresh or gone.name in there
 
 
 def _among(made: set[Name], own: set[Name]) -> Callable[[Name], bool]:
     return lambda which: which in made or which in own
 
 
-def _of_set(files: Sequence[File], structure: Structure, root: Path) -> Iterator[Finding]:
-    changes = [change for file in files for change in file.changes if change.node is not None]
-    for rule in SET_RULES:
-        yield from rule(Left(changes, (), structure, root))
+def _of(changes: set[int]) -> Callable[[Change], bool]:
+    return lambda change: id(change) in changes
 
 
-def _without_exceptions(files: Sequence[File], found: Iterable[Finding]) -> Iterator[Finding]:
-    by_file: Mapping[str, Exceptions] = {
-        sqlfiles.location(file.path): Exceptions(file.text, file.changes, RULES, squawk.ANSWERED) for file in files
-    }
-    for each in found:
-        if not by_file[each.file].allows(each):
-            yield each
-    for exceptions in by_file.values():
-        yield from exceptions.wrong
+def _of_set(files: Sequence[File], structure: Structure, root: Path, before: set[Routine]) -> Iterator[Finding]:
+    changes = [change for file in files for change in file.judged]
+    is_up = all(file.is_up for file in files)
+    for rule in OF_SET:
+        yield from rule(Left(changes, (), structure, root, is_up, before))
 
 
-def numbered(folder: Path, names: Iterable[str]) -> list[Path]:
-    """The up scripts of some migrations of a folder."""
-    return [folder / f"{name}{UP}" for name in names]
+def _outcome(files: Sequence[File], found: Iterable[Finding]) -> Outcome:
+    known = Rules(RULES, squawk.ANSWERED, squawk.knows)
+    by_file = {sqlfiles.location(file.path): Exceptions(file.text, file.changes, known) for file in files}
+    order = {location: number for number, location in enumerate(by_file)}
+    kept: list[Finding] = []
+    excepted: list[Excepted] = []
+    for each in dict.fromkeys(found):
+        exception = by_file[each.file].excepted(each)
+        if exception:
+            excepted.append(exception)
+        else:
+            kept.append(each)
+    kept += [wrong for exceptions in by_file.values() for wrong in exceptions.wrong]
+
+    def place(each: Finding | Excepted) -> tuple[int, int, str]:
+        return order[each.file], each.line, each.rule
+
+    return Outcome(sorted(dict.fromkeys(kept), key=place), sorted(excepted, key=place))

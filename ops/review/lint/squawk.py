@@ -3,7 +3,9 @@
 import json
 import subprocess
 import sys
-from collections.abc import Iterable, Mapping, Sequence
+import tempfile
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -13,8 +15,9 @@ from declared.sqlfiles import location
 from ops.errors import CommandError
 from ops.review import ways
 from ops.review.lint import rules
+from ops.review.lint.exceptions import IGNORE
 from ops.review.lint.model import Change, Finding, Severity
-from ops.review.lint.structure import name
+from ops.review.lint.objects import Name, name
 
 SETTINGS = CHECKOUT / "sql" / ".squawk.toml"
 # What ours say with the structure and the app at hand.
@@ -27,6 +30,8 @@ ANSWERED = {
 }
 # The same fact twice, of squawk's own.
 TWICE = {"constraint-missing-not-valid": "adding-foreign-key-constraint"}
+# A table that has this constraint keeps its rows and its readers.
+HARMLESS = {"ban-drop-not-null"}
 # What a rollback is for.
 ROLLBACKS = {"ban-drop-table", "ban-drop-function", "ban-drop-view", "ban-drop-constraint", "ban-drop-trigger"}
 # What `used-by-the-app` says with the names of what uses it.
@@ -39,6 +44,13 @@ LOCKS = {
     *("disallowed-unique-constraint", "adding-serial-primary-key-field", "require-concurrent-index-deletion"),
 }
 SYNTAX = "syntax-error"
+# Where `concurrently` and `not valid` don't exist.
+ON_PARTITIONED = {
+    "require-concurrent-index-creation": ways.PARTITIONED_INDEX,
+    "require-concurrent-index-deletion": ways.PARTITIONED_DROP,
+    "adding-foreign-key-constraint": ways.PARTITIONED_KEY,
+    "disallowed-unique-constraint": ways.PARTITIONED_UNIQUE,
+}
 WAYS = {
     **dict.fromkeys(("ban-drop-column", "ban-drop-table", "ban-drop-view", "ban-drop-function"), ways.LATER),
     "renaming-column": ways.RENAMED,
@@ -51,22 +63,25 @@ WAYS = {
 }
 
 
-def found(files: Mapping[Path, Sequence[Change]], fresh: Mapping[Path, set[Any]]) -> list[Finding]:
+def found(
+    files: Mapping[Path, Sequence[Change]], fresh: Mapping[Path, set[Any]], partitioned: Callable[[Name], bool]
+) -> list[Finding]:
     """What squawk says, without what our own rules answer.
 
     Args:
-        files: the statements of each.
+        files: the statements of each, with those within them.
         fresh: for each file, the tables without rows, by schema and name.
+        partitioned: whether something is a partitioned table, or an index of one.
 
     :raises CommandError: where squawk isn't there, or fails
     """
     made: list[Finding] = []
     wrong: list[Change] = []
-    for each in _answer(list(files)):
-        path = Path(each["file"])
+    for each in _answer(files):
+        path: Path = each["file"]
         # It counts lines from 0.
         line, rule = each["line"] + 1, each["rule_name"]
-        if rule in ANSWERED or (rule in ROLLBACKS and path.name.endswith(".down.sql")):
+        if rule in ANSWERED or rule in HARMLESS or (rule in ROLLBACKS and path.name.endswith(".down.sql")):
             continue
         change = _statement(files[path], line)
         if rule in LOCKS and change and _table(change) in fresh[path]:
@@ -77,7 +92,8 @@ def found(files: Mapping[Path, Sequence[Change]], fresh: Mapping[Path, set[Any]]
         wrong += [change] if rule == SYNTAX and change else []
         severity: Severity = "error" if rule == SYNTAX else "warning"
         what = " ".join(each["message"].replace("\n", " ").split()).rstrip(".")
-        instead = WAYS.get(rule) or (each["help"] or "see squawk's page on the rule").rstrip(".")
+        way = ON_PARTITIONED.get(rule) if change and _is_on(change, partitioned) else None
+        instead = way or WAYS.get(rule) or (each["help"] or "see squawk's page on the rule").rstrip(".")
         made.append(Finding(location(path), line, change.beginning if change else "", rule, severity, what, instead))
     return list(_once(made))
 
@@ -87,19 +103,52 @@ def _once(made: Iterable[Finding]) -> Iterable[Finding]:
     return (each for each in made if (each.file, each.line, TWICE.get(each.rule)) not in said)
 
 
-def _answer(paths: Sequence[Path]) -> list[dict[str, Any]]:
-    program = Path(sys.executable).with_name("squawk")
-    command = [str(program), "--config", str(SETTINGS), "--reporter", "json", *map(str, paths)]
+@lru_cache
+def knows(rule: str) -> bool:
+    """Whether squawk has a rule of this name."""
+    return _run("--exclude", rule, "--version").returncode == 0
+
+
+def _answer(files: Mapping[Path, Sequence[Change]]) -> list[dict[str, Any]]:
+    """What squawk says of some files, whatever they except, and of the statements in their `do` blocks."""
+    with tempfile.TemporaryDirectory() as folder:
+        named: dict[str, Path] = {}
+        for number, (path, changes) in enumerate(files.items()):
+            text = path.read_bytes()
+            without = Path(folder, f"{number}.sql") if IGNORE.encode() in text else path
+            if without is not path:
+                without.write_bytes(text.replace(IGNORE.encode(), IGNORE.replace("-", "_").encode()))
+            named[str(without)] = path
+            if blocks := [each for each in changes if each.is_in_block]:
+                within = Path(folder, f"{number}.within.sql")
+                within.write_text(_on_their_lines(blocks))
+                named[str(within)] = path
+        done = _run("--config", str(SETTINGS), "--reporter", "json", *named)
     try:
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
         answer: list[dict[str, Any]] = json.loads(done.stdout) if done.stdout.strip() else []
-    except (OSError, ValueError) as error:
+    except ValueError:
+        answer = []
+    if done.returncode not in (0, 1) or (done.returncode and not answer):
+        raise CommandError(f"squawk: {' '.join(done.stderr.split()) or f'ended with status {done.returncode}'}")
+    return [{**each, "file": named[each["file"]]} for each in answer]
+
+
+def _on_their_lines(changes: Sequence[Change]) -> str:
+    """A text in which each statement begins on the line that it has in its file."""
+    text = ""
+    for change in changes:
+        text += "\n" * max(change.line - 1 - text.count("\n"), 0) + change.text.replace(IGNORE, "") + "; "
+    return f"{text}\n"
+
+
+def _run(*words: str) -> subprocess.CompletedProcess[str]:
+    program = Path(sys.executable).with_name("squawk")
+    try:
+        return subprocess.run([program, *words], capture_output=True, text=True, check=False)
+    except OSError as error:
         raise CommandError(
             f"squawk: {program} can't be run: {error}; `python3 -m toolchain ensure` makes it again"
         ) from None
-    if done.returncode not in (0, 1) or (done.returncode and not answer):
-        raise CommandError(f"squawk: {' '.join(done.stderr.split()) or f'ended with status {done.returncode}'}")
-    return answer
 
 
 def _statement(changes: Sequence[Change], line: int) -> Change | None:
@@ -110,3 +159,10 @@ def _statement(changes: Sequence[Change], line: int) -> Change | None:
 def _table(change: Change) -> Any:
     relation = getattr(change.node, "relation", None)
     return name(relation) if hasattr(relation, "relname") else None
+
+
+def _is_on(change: Change, partitioned: Callable[[Name], bool]) -> bool:
+    """Whether a statement is about a partitioned table or an index of one."""
+    objects = getattr(change.node, "objects", None) or ()
+    named = [name(each) for each in objects if isinstance(each, tuple)] or [_table(change)]
+    return any(each and partitioned(each) for each in named)

@@ -1,119 +1,66 @@
 """What migrations have made so far, replayed from their syntax trees: no server is asked.
 
-What code makes (`do` blocks, functions that a text calls) isn't seen; nor is what our grammar can't parse.
+What a statement builds while it runs (`execute`, functions that a text calls) isn't seen; nor is what our grammar can't
+parse.
 """
 
-import re
 from collections.abc import Iterator
-from dataclasses import dataclass, field
+from dataclasses import replace
 from typing import Any
 
 from declared.sqldrops import RELATIONS
 from ops.review.lint import types
 from ops.review.lint.model import Change
+from ops.review.lint.objects import (
+    Check,
+    Column,
+    Domain,
+    Function,
+    Gone,
+    Name,
+    Routine,
+    Table,
+    View,
+    is_on,
+    name,
+    option,
+    roles,
+    search_path,
+    sets_search_path,
+    signature,
+)
 
-Name = tuple[str, str]
-PUBLIC = "public"
-# By its first word, what makes or changes an object; the rest needn't be parsed.
-MAKES = re.compile(r"(?:create|alter|drop)\b(?!\s+(?:role|default|extension|publication|event)\b)", re.IGNORECASE)
 VIEWS = {"OBJECT_VIEW", "OBJECT_MATVIEW"}
 ROUTINES = {"OBJECT_FUNCTION", "OBJECT_PROCEDURE", "OBJECT_ROUTINE", "OBJECT_AGGREGATE"}
-
-
-@dataclass
-class Column:
-    """A column's type and what keeps null out of it; the type is None where it isn't known."""
-
-    type: types.Type | None
-    not_null: bool = False
-
-
-@dataclass
-class Check:
-    """A check constraint's expression, and whether the rows that are there have been tested."""
-
-    expression: Any
-    valid: bool
-
-
-@dataclass
-class Table:
-    """A table, as far as rules ask for it."""
-
-    made: Change | None
-    """None where its statement isn't known."""
-    columns: dict[str, Column] = field(default_factory=dict)
-    indexes: dict[str, tuple[str, ...]] = field(default_factory=dict)
-    """The plain columns that each index begins with; primary and unique keys are among them."""
-    checks: dict[str, Check] = field(default_factory=dict)
-    row_security: bool = False
-    policies: set[str] = field(default_factory=set)
-    is_partition: bool = False
-    is_temporary: bool = False
-
-
-@dataclass
-class Function:
-    """A function, by its last definition."""
-
-    created: Change
-    node: Any
-    """The `create function`."""
-    changed: Change
-    """The last statement that said what it is allowed."""
-    volatility: str
-    is_definer: bool
-    has_search_path: bool
-
-
-@dataclass(frozen=True)
-class Gone:
-    """What a statement has dropped or renamed: a column where it has one, else a table, view or function."""
-
-    change: Change
-    kind: str
-    name: Name
-    column: str | None = None
-    new: str | None = None
-    """The name that it has now, where it was renamed."""
-
-
-def name(parts: Any) -> Name:
-    """Schema and name of a qualified name in the syntax tree: a `RangeVar`, or parts."""
-    if hasattr(parts, "relname"):
-        return parts.schemaname or PUBLIC, parts.relname
-    words = [part.sval for part in (parts if isinstance(parts, tuple) else (parts,)) if hasattr(part, "sval")]
-    return (words[-2] if len(words) > 1 else PUBLIC, words[-1])
-
-
-def option(node: Any, word: str) -> Any:
-    """The value of a function's option; None where it has none."""
-    found = [each.arg for each in _options(node) if each.defname == word]
-    return found[-1] if found else None
-
-
-def search_path(node: Any) -> bool | None:
-    """Whether a `create` or `alter function` fixes the search path, or lets go of it; None where it does neither."""
-    found = [each.arg for each in _options(node) if each.defname == "set" and each.arg.name == "search_path"]
-    return found[-1].kind.name not in ("VAR_RESET", "VAR_SET_DEFAULT") if found else None
-
-
-def _options(node: Any) -> Any:
-    return (node.actions if type(node).__name__ == "AlterFunctionStmt" else node.options) or ()
+TABLES = {"OBJECT_TABLE", "OBJECT_FOREIGN_TABLE"}
+INVOKER = "security_invoker"
 
 
 class Structure:
-    """Tables, views, functions and triggers by name."""
+    """Tables, views, functions, domains and triggers by name."""
 
     def __init__(self) -> None:
         self.tables: dict[Name, Table] = {}
-        self.views: dict[Name, Change] = {}
-        self.functions: dict[Name, Function] = {}
+        self.views: dict[Name, View] = {}
+        self.functions: dict[Routine, Function] = {}
+        self.domains: dict[Name, Domain] = {}
         self.triggers: dict[tuple[Name, str], Name] = {}
         """Table and trigger to the trigger's function."""
+        self.temporary: set[Name] = set()
+        """The temporary tables, also those that are gone."""
+        self.index_tables: dict[Name, Name] = {}
+        """The table of each index that was ever made, by the index's name."""
 
     def relation(self, which: Name) -> bool:
         return which in self.tables or which in self.views
+
+    def functions_named(self, which: Name) -> list[Function]:
+        return [function for routine, function in self.functions.items() if routine[:2] == which]
+
+    def is_partitioned(self, which: Name) -> bool:
+        """Whether it is a partitioned table, or an index of one."""
+        table = self.tables.get(self.index_tables.get(which, which))
+        return table is not None and table.is_partitioned
 
     def follow(self, change: Change) -> Iterator[Gone]:
         """Take in a statement; what it has dropped or renamed."""
@@ -127,32 +74,53 @@ class Structure:
         if node.if_not_exists and which in self.tables:
             return
         table = Table(change, is_partition=node.partbound is not None, is_temporary=node.relation.relpersistence == "t")
+        table.is_partitioned = node.partspec is not None
         for parent in node.inhRelations or ():
-            table.columns |= getattr(self.tables.get(name(parent)), "columns", {})
+            table.columns |= self._columns_of(parent)
         self.tables[which] = table
+        self._note_temporary(which)
         for element in node.tableElts or ():
             if hasattr(element, "colname"):
                 self._add_column(table, element)
             elif hasattr(element, "contype"):
                 self._add_constraint(table, element)
             elif type(element).__name__ == "TableLikeClause":
-                table.columns |= getattr(self.tables.get(name(element.relation)), "columns", {})
+                table.columns |= self._columns_of(element.relation)
+
+    def _columns_of(self, relation: Any) -> dict[str, Column]:
+        """Columns of their own, alike: what becomes of one table's isn't the other's."""
+        columns: dict[str, Column] = getattr(self.tables.get(name(relation)), "columns", {})
+        return {each: replace(column) for each, column in columns.items()}
 
     def _CreateForeignTableStmt(self, change: Change, node: Any) -> None:
         self._CreateStmt(change, node.base)
 
     def _CreateTableAsStmt(self, change: Change, node: Any) -> None:
-        which = name(node.into.rel)
+        which, temporary = name(node.into.rel), node.into.rel.relpersistence == "t"
         if node.objtype.name == "OBJECT_MATVIEW":
-            self.views[which] = change
+            self.views[which] = View(change, change, invoker=False, is_materialized=True)
         else:
-            self.tables[which] = Table(change, is_temporary=node.into.rel.relpersistence == "t")
+            self.tables[which] = Table(change, is_temporary=temporary)
+            self._note_temporary(which)
+
+    def _SelectStmt(self, change: Change, node: Any) -> None:
+        if node.intoClause:
+            relation = node.intoClause.rel
+            self.tables[name(relation)] = Table(change, is_temporary=relation.relpersistence == "t")
+            self._note_temporary(name(relation))
+
+    def _note_temporary(self, which: Name) -> None:
+        (self.temporary.add if self.tables[which].is_temporary else self.temporary.discard)(which)
 
     def _ViewStmt(self, change: Change, node: Any) -> None:
-        self.views[name(node.view)] = change
+        invoker = bool(is_on(node.options, INVOKER))
+        self.views[name(node.view)] = View(change, change, invoker, is_temporary=node.view.relpersistence == "t")
 
     def _IndexStmt(self, change: Change, node: Any) -> None:
-        if table := self.tables.get(name(node.relation)):
+        which = name(node.relation)
+        if node.idxname:
+            self.index_tables[which[0], node.idxname] = which
+        if table := self.tables.get(which):
             # One for a part of the rows finds none of the others.
             test = getattr(node.whereClause, "nulltesttype", None)
             whole = node.whereClause is None or (test is not None and test.name == "IS_NOT_NULL")
@@ -163,33 +131,63 @@ class Structure:
     def _CreateFunctionStmt(self, change: Change, node: Any) -> None:
         volatility = getattr(option(node, "volatility"), "sval", "volatile")
         definer = bool(getattr(option(node, "security"), "boolval", False))
-        self.functions[name(node.funcname)] = Function(
-            change, node, change, volatility, definer, bool(search_path(node))
-        )
+        which = (*name(node.funcname), signature(node.parameters))
+        self.functions[which] = Function(change, node, change, volatility, definer, search_path(node))
 
     def _AlterFunctionStmt(self, change: Change, node: Any) -> None:
-        function = self.functions.get(name(node.func.objname))
-        if function is None:
-            return
-        if (path := search_path(node)) is not None:
-            function.has_search_path, function.changed = path, change
-        if (definer := option(node, "security")) is not None:
-            function.is_definer, function.changed = bool(definer.boolval), change
-        if (volatility := option(node, "volatility")) is not None:
-            function.volatility, function.changed = volatility.sval, change
+        for which in self.routines(node.func):
+            function = self.functions[which]
+            if sets_search_path(node):
+                function.search_path, function.changed = search_path(node), change
+            if (definer := option(node, "security")) is not None:
+                function.is_definer, function.changed = bool(definer.boolval), change
+            if (volatility := option(node, "volatility")) is not None:
+                function.volatility = volatility.sval
+
+    def routines(self, node: Any) -> list[Routine]:
+        """The functions that a name with arguments means: of one name the one of these types, or the only one."""
+        which = name(node.objname)
+        found = [routine for routine in self.functions if routine[:2] == which]
+        exact = [each for each in found if each[2] == signature(node.objargs)]
+        return exact or (found if len(found) == 1 else [])
+
+    def _CreateDomainStmt(self, change: Change, node: Any) -> None:
+        kinds = [(each.contype.name, each.raw_expr) for each in node.constraints or ()]
+        default = next((value for kind, value in kinds if kind == "CONSTR_DEFAULT"), None)
+        has_check = any(kind in ("CONSTR_CHECK", "CONSTR_NOTNULL") for kind, _ in kinds)
+        self.domains[name(node.domainname)] = Domain(change, has_check, default)
+
+    def _AlterDomainStmt(self, change: Change, node: Any) -> None:
+        domain = self.domains.setdefault(name(node.typeName), Domain(None))
+        match node.subtype:
+            case "C" | "O":
+                domain.has_check = True
+            case "T":
+                domain.default = node.def_
 
     def _CreateTrigStmt(self, change: Change, node: Any) -> None:
         self.triggers[name(node.relation), node.trigname] = name(node.funcname)
 
     def _CreatePolicyStmt(self, change: Change, node: Any) -> None:
         if table := self.tables.get(name(node.table)):
-            table.policies.add(node.policy_name)
+            table.policies[node.policy_name] = roles(node.roles)
+            table.expressions[node.policy_name] = (node.qual, node.with_check)
 
     def _AlterTableStmt(self, change: Change, node: Any) -> Iterator[Gone]:
         which = name(node.relation)
+        if (view := self.views.get(which)) and not view.is_materialized:
+            self._view_altered(change, view, node)
         table = self.tables.get(which)
         for command in node.cmds if table else ():
             yield from self._altered(change, which, table, command) or ()
+
+    def _view_altered(self, change: Change, view: View, node: Any) -> None:
+        for command in node.cmds:
+            if command.subtype.name in ("AT_SetRelOptions", "AT_ResetRelOptions"):
+                said = is_on(command.def_, INVOKER)
+                if said is not None:
+                    view.invoker = said and command.subtype.name == "AT_SetRelOptions"
+                    view.changed = change
 
     def _altered(self, change: Change, which: Name, table: Any, command: Any) -> Iterator[Gone]:
         match command.subtype.name:
@@ -199,7 +197,8 @@ class Structure:
                 table.columns.pop(command.name, None)
                 yield Gone(change, "column", which, command.name)
             case "AT_AlterColumnType":
-                table.columns.setdefault(command.name, Column(None)).type = types.of(command.def_.typeName)
+                column = table.columns.setdefault(command.name, Column(None))
+                column.type, column.collation = types.of(command.def_.typeName), types.collation(command.def_)
             case "AT_SetNotNull" | "AT_DropNotNull" as what:
                 table.columns.setdefault(command.name, Column(None)).not_null = what == "AT_SetNotNull"
             case "AT_AddConstraint":
@@ -215,7 +214,7 @@ class Structure:
                 partition.is_partition = True
 
     def _add_column(self, table: Table, node: Any) -> None:
-        column = Column(types.of(node.typeName) if node.typeName else None)
+        column = Column(types.of(node.typeName) if node.typeName else None, collation=types.collation(node))
         table.columns[node.colname] = column
         for each in node.constraints or ():
             column.not_null |= each.contype.name in ("CONSTR_NOTNULL", "CONSTR_PRIMARY")
@@ -246,16 +245,14 @@ class Structure:
                 }
             yield Gone(change, "column", which, node.subname, node.newname)
         elif kind in ROUTINES:
-            was = name(node.object.objname)
-            yield from self._function_moved(change, was, (was[0], node.newname))
+            yield from self._functions_moved(change, node.object, new=node.newname)
 
     def _AlterObjectSchemaStmt(self, change: Change, node: Any) -> Iterator[Gone]:
         if node.relation:
             was = name(node.relation)
             yield from self._moved(change, was, (node.newschema, was[1]))
         elif node.objectType.name in ROUTINES:
-            was = name(node.object.objname)
-            yield from self._function_moved(change, was, (node.newschema, was[1]))
+            yield from self._functions_moved(change, node.object, schema=node.newschema)
 
     def _moved(self, change: Change, was: Name, now: Name) -> Iterator[Gone]:
         if was in self.tables:
@@ -268,24 +265,25 @@ class Structure:
             if table == was:
                 self.triggers[now, trigger] = function
 
-    def _function_moved(self, change: Change, was: Name, now: Name) -> Iterator[Gone]:
-        if was in self.functions:
-            self.functions[now] = self.functions.pop(was)
-            yield Gone(change, "function", was, new=".".join(now))
+    def _functions_moved(self, change: Change, node: Any, schema: str = "", new: str = "") -> Iterator[Gone]:
+        for was in self.routines(node):
+            now = (schema or was[0], new or was[1], was[2])
+            self.functions[now] = function = self.functions.pop(was)
+            yield Gone(change, "function", was[:2], new=".".join(now[:2]), function=function)
 
     def _DropStmt(self, change: Change, node: Any) -> Iterator[Gone]:
         kind = node.removeType.name
-        for each in node.objects:
+        for each in node.objects if kind in TABLES | VIEWS | ROUTINES | {"OBJECT_INDEX"} else ():
             which = name(getattr(each, "objname", each))
-            if kind in ("OBJECT_TABLE", "OBJECT_FOREIGN_TABLE"):
+            if kind in TABLES:
                 self.tables.pop(which, None)
                 yield Gone(change, "table", which)
             elif kind in VIEWS:
                 self.views.pop(which, None)
                 yield Gone(change, "view", which)
             elif kind in ROUTINES:
-                self.functions.pop(which, None)
-                yield Gone(change, "function", which)
+                dropped = [self.functions.pop(routine) for routine in self.routines(each)]
+                yield Gone(change, "function", which, function=dropped[0] if dropped else None)
             elif kind == "OBJECT_INDEX":
                 for table in self.tables.values():
                     table.indexes.pop(which[1], None)

@@ -27,6 +27,11 @@ class Type:
         numbers = f"({', '.join(map(str, self.numbers))})" if self.numbers else ""
         return f"{self.name}{numbers}{'[]' if self.array else ''}"
 
+    @property
+    def plain(self) -> str:
+        """Without its numbers."""
+        return f"{self.name}{'[]' if self.array else ''}"
+
 
 def of(node: Any) -> Type:
     """The type that a `TypeName` of the syntax tree is."""
@@ -73,3 +78,10 @@ def rewrites(old: Type, new: Type) -> bool:
 
 def _scale(of: Type) -> int:
     return of.numbers[1] if len(of.numbers) > 1 else 0
+
+
+def collation(column: Any) -> str:
+    """The collation that a column's definition names; an empty text where it is the type's."""
+    clause = getattr(column, "collClause", None)
+    named = clause.collname[-1].sval if clause else ""
+    return "" if named == "default" else str(named)

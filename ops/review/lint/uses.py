@@ -10,7 +10,8 @@ from typing import Any
 from declared import sqlfiles, sqlgrammar, sqlqueries
 from declared.roles import ROLES
 from ops.review.lint import deployed
-from ops.review.lint.structure import PUBLIC, Function, Name, Structure, name, option
+from ops.review.lint.objects import PUBLIC, Function, Gone, Name, name, option
+from ops.review.lint.structure import Structure
 
 STATEMENTS = {"SelectStmt", "InsertStmt", "UpdateStmt", "DeleteStmt", "MergeStmt"}
 # What plpgsql hands to the parser as it stands; of an assignment the value, of the rest an expression.
@@ -47,9 +48,20 @@ class User:
     def _relations(self) -> set[Name]:
         return {(each.schemaname or self.schema, each.relname) for node in self.nodes for each in relations(node)}
 
-    def uses_function(self, which: Name) -> bool:
+    def uses_function(self, gone: Gone, left: Iterable[tuple[int, int]]) -> bool:
+        """Whether it calls a function with a number of arguments that none of those left takes.
+
+        Args:
+            left: how many arguments at least and at most the other functions of the name take.
+        """
         calls = (each for node in self.nodes for each in sqlgrammar.walk(node) if type(each).__name__ == "FuncCall")
-        return any(name(call.funcname) == which for call in calls if len(call.funcname) > 1)
+        least, most = gone.function.arguments if gone.function else (0, 100)
+        for call in calls:
+            if len(call.funcname) > 1 and name(call.funcname) == gone.name:
+                number = len(call.args or ())
+                if least <= number <= most and not any(low <= number <= high for low, high in left):
+                    return True
+        return False
 
     def uses_column(self, table: Name, column: str, structure: Structure) -> bool:
         """Whether a name in it means this column; what other tables have is looked up in `structure`."""
@@ -150,17 +162,24 @@ def _of_qualified(user: User, called: str, scopes: list[Scope], table: Name) -> 
 def users(structure: Structure, root: Path) -> Iterator[User]:
     """All that is known of the app: the files of a checkout, and what migrations have made."""
     yield from _queries_of_app(root)
+    yield from policies(root)
+    for called, view in structure.views.items():
+        change = view.created
+        yield User(f"view {'.'.join(called)}", change.text, (change.node.query,), follows_names=True)
+    for (*qualified, _), function in structure.functions.items():
+        which: Name = (qualified[0], qualified[1])
+        triggered = tuple(table for (table, _), called in structure.triggers.items() if called == which)
+        yield _function(which, function, triggered)
+
+
+def policies(root: Path) -> Iterator[User]:
+    """The row policies of a checkout."""
     if (folder := root / sqlfiles.POLICY_FOLDER).is_dir():
         for policy in sqlfiles.row_policies(folder):
             schema_of, _, table = policy.table.partition(".")
             text = " and ".join(f"({each})" for each in (policy.using, policy.check) if each)
             nodes = tuple(_parsed(f"select {text}")) if text else ()
             yield User(f"row policy {policy.name}", text, nodes, on=(schema_of, table))
-    for which, view in structure.views.items():
-        yield User(f"view {'.'.join(which)}", view.text, (view.node.query,), follows_names=True)
-    for which, function in structure.functions.items():
-        triggered = tuple(table for (table, _), called in structure.triggers.items() if called == which)
-        yield _function(which, function, triggered)
 
 
 def _queries_of_app(root: Path) -> Iterator[User]:

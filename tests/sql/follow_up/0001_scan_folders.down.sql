@@ -5,5 +5,5 @@
 alter table private.object_scans force row level security;
 drop trigger _100_folder on private.object_scans;
 drop function private.tg_object_scans__folder();
--- squawk-ignore ban-drop-column
+-- squawk-ignore ban-drop-column -- what a rollback is for
 alter table private.object_scans drop column folder;

@@ -3,5 +3,5 @@
 -- Down: loses no data.
 -- Run: outside a transaction.
 
--- squawk-ignore ban-concurrent-index-creation-in-transaction
+-- squawk-ignore ban-concurrent-index-creation-in-transaction -- the header runs it outside of one
 drop index concurrently private.object_scans_folder_left_idx;

@@ -1,0 +1,142 @@
+"""`./vpb seed`: realistic rows and files for an environment that holds nobody's, the same for the same seed."""
+
+import io
+import json
+import math
+import struct
+import wave
+from collections.abc import Callable
+from dataclasses import dataclass
+from uuid import UUID
+
+import psycopg
+from visual_prompt_builder.names import key
+
+from declared import connectionurl
+from guardrails.environment import Environment as Kind
+from harness import data
+from ops.database import Connection, connect
+from ops.environment import Environment
+from ops.errors import CommandError, answered
+from run import engine
+
+APPLICATION = "vpb seed"
+BUCKET, TYPE = "audio", "audio/wav"
+HERTZ, TONE = 8_000, 220
+# Work that waits for the app's servers and for the nightly jobs.
+LEFT_OUT = ("changes", "deletion_queue", "file_events", "undated_projects")
+# In the place of a version that a server would draw: the same seed gives the same file.
+FILES = """
+select p.id, p.owner_id from public.projects as p where p.archived_at is null order by p.id limit %s"""
+STORE = """
+insert into storage.objects (bucket_id, name, owner_id, version, metadata)
+values (%s, %s, %s, %s, %s) on conflict do nothing"""
+RECORD = """
+insert into public.audio_recordings (project_id, created_by, title, object_path, bucket_id, duration_ms, sample_rate)
+values (%s, %s, %s, %s, %s, %s, %s)"""
+
+
+@dataclass(frozen=True)
+class Size:
+    """How much of it: a person for each twenty projects, and so many components of a project on average."""
+
+    projects: int
+    components: int
+    files: int
+
+
+SIZES = {"small": Size(200, 20, 10), "medium": Size(2_000, 50, 50), "large": Size(20_000, 50, 200)}
+
+
+@dataclass(frozen=True)
+class Seeded:
+    """What there is now, and whose session to try it with."""
+
+    stack: str
+    people: int
+    projects: int
+    components: int
+    files: int
+    person: str
+    """One with many projects."""
+
+
+def fill(stack: str, size: Size, seed: int, say: Callable[[str], object]) -> Seeded:
+    """Fill an empty environment.
+
+    Args:
+        seed: the same one gives the same rows; dates move with the day.
+        say: gets a line for each table that is done.
+
+    :raises CommandError: where there is data that is kept, or anybody is there already
+    """
+    if Kind.of(stack, engine.configuration(stack)).production or engine.keeps(stack):
+        raise CommandError(f"stack {stack}: its data is kept, and made rows would be among it; nothing was written")
+    environment = Environment.of(stack)
+    own = engine.own_parameters(stack)
+    url = connectionurl.compose(own) if own else environment.admin_url
+    try:
+        with connect(url, APPLICATION) as connection:
+            _refuse(connection, stack)
+            for table in data.generate(connection, size.projects, seed, size.components, LEFT_OUT):
+                say(table)
+            files = _files(connection, environment, size.files)
+            say("files")
+            return _counted(connection, stack, files)
+    except psycopg.Error as error:
+        raise CommandError(f"stack {stack}: {answered(error)}; what was written until then is taken back") from None
+
+
+def _refuse(connection: Connection, stack: str) -> None:
+    ((superuser, people),) = connection.execute(
+        "select rolsuper, (select count(*) from next_auth.users) from pg_catalog.pg_roles where rolname = session_user"
+    ).fetchall()
+    if not superuser:
+        raise CommandError(
+            f"stack {stack}: the login that provisions is no superuser, and rows are made with triggers off; "
+            "nothing was written"
+        )
+    if people:
+        raise CommandError(
+            f"stack {stack}: there are {people} people already, and seeds are for an empty environment; "
+            f"`./vpb reset --stack {stack}` empties it"
+        )
+
+
+def _files(connection: Connection, environment: Environment, count: int) -> int:
+    """One recording of a second each, stored as the app's servers do, and not scanned yet; how many there are."""
+    store, written = environment.store, 0
+    for number, (project, owner) in enumerate(connection.execute(FILES, (count,)).fetchall()):
+        body = tone(TONE + 20 * (number % 40))
+        version = str(UUID(int=project.int ^ 1))
+        name = f"{project}/seed.wav"
+        metadata = {"size": len(body), "mimetype": TYPE, "contentLength": len(body)}
+        store.s3.put_object(
+            Bucket=store.bucket, Key=key(store.tenant, BUCKET, name, version), Body=body, ContentType=TYPE
+        )
+        with connection.transaction():
+            connection.execute(STORE, (BUCKET, name, str(owner), version, json.dumps(metadata)))
+            connection.execute(RECORD, (project, owner, "A tone", name, BUCKET, 1000, HERTZ))
+        written += 1
+    return written
+
+
+def tone(hertz: int) -> bytes:
+    """A second of a sine as WAV."""
+    target = io.BytesIO()
+    with wave.open(target, "wb") as sound:
+        sound.setnchannels(1)
+        sound.setsampwidth(2)
+        sound.setframerate(HERTZ)
+        samples = (round(12_000 * math.sin(2 * math.pi * hertz * at / HERTZ)) for at in range(HERTZ))
+        sound.writeframes(b"".join(struct.pack("<h", sample) for sample in samples))
+    return target.getvalue()
+
+
+def _counted(connection: Connection, stack: str, files: int) -> Seeded:
+    ((people, projects, components, person),) = connection.execute("""
+        select (select count(*) from next_auth.users), (select count(*) from public.projects),
+            (select count(*) from public.project_components),
+            (select owner_id::text from public.projects group by owner_id order by count(*) desc, owner_id limit 1)
+    """).fetchall()
+    return Seeded(stack, people, projects, components, files, person)
