@@ -105,3 +105,8 @@ def running(complete: Complete, moto: MotoServer, folder: Path) -> Iterator[Loca
         yield made
     finally:
         apiservice.stop(folder)
+        with psycopg.connect(complete.database.url) as connection:
+            connection.execute("set local storage.allow_delete_query = 'true'")
+            connection.execute("delete from storage.objects")
+            connection.execute("delete from public.audio_recordings")
+            connection.execute("delete from private.deletion_queue")
