@@ -26,8 +26,7 @@ LARGEST = 100_000
 BUCKETS = """
     insert into storage.buckets (id, name, public, file_size_limit, allowed_mime_types) values
         ('audio', 'audio', false, 50000, '{audio/ogg,audio/webm}'),
-        ('avatars', 'avatars', true, 2000, '{image/png,image/*}')
-    on conflict do nothing"""
+        ('avatars', 'avatars', true, 2000, '{image/png,image/*}')"""
 
 
 @dataclass
@@ -105,8 +104,3 @@ def running(complete: Complete, moto: MotoServer, folder: Path) -> Iterator[Loca
         yield made
     finally:
         apiservice.stop(folder)
-        with psycopg.connect(complete.database.url) as connection:
-            connection.execute("set local storage.allow_delete_query = 'true'")
-            connection.execute("delete from storage.objects")
-            connection.execute("delete from public.audio_recordings")
-            connection.execute("delete from private.deletion_queue")

@@ -6,7 +6,9 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -28,6 +30,14 @@ def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MotoServer]:
     server.start()
     yield server
     server.stop()
+
+
+@pytest.fixture(scope="module")
+def complete(complete: Complete, cluster: Any, complete_template: str) -> Iterator[Complete]:
+    """A database of its own, with buckets of its own; the logins and their passwords are the server's."""
+    name = f"local_api_{os.getpid()}"
+    yield replace(complete, database=cluster.create(name, complete_template))
+    cluster.drop(name)
 
 
 @pytest.fixture(scope="module")
