@@ -72,6 +72,10 @@ def target(settings: Settings) -> Target:
     if settings.backups and settings.backups.second_region == settings.region:
         allowed = f"another region than database:region, {settings.region}"
         raise InputRefused(str(SettingError("backups.secondRegion", settings.region, allowed)))
+    if settings.api and (settings.adopted or not found.can.serve_api):
+        where = "database:adopted is set" if settings.adopted else f"database:target is {found.name}"
+        allowed = f"empty where {where}: the API is started on this machine, for the app's own database"
+        raise InputRefused(str(SettingError("api", "true", allowed)))
     if not found.can.object_store:
         _refuse_unused(settings, found)
     if settings.url:

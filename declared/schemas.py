@@ -59,6 +59,8 @@ HELD_TABLE = "managed_objects"
 # Those with objects of ours, beside what extensions and the history of migrations bring.
 _OF_EXTENSIONS = {each.schema for each in EXTENSIONS.values()}
 WITH_OBJECTS = ("public", *(schema for schema in SCHEMAS if schema not in _OF_EXTENSIONS))
+# What the API publishes, the first where a request names none; Auth.js' adapter for Supabase asks for the second.
+EXPOSED = ("public", "next_auth")
 # Named and shaped as Supabase's platform has them.
 OF_SUPABASE = ("auth", "storage")
 # The Storage API brings its own migrations; what they add is its own affair.

@@ -95,6 +95,8 @@ class Settings:
     """For how long a migration may hold what blocks reads or writes, by `./vpb migrate locks`."""
     protect_data: bool | None
     """Whether rows are protected from rollbacks; None where nobody said so."""
+    api: bool
+    """Whether an API in front of the database is started on this machine."""
     allow: tuple[Permission, ...]
     """What may be done once although it is refused elsewhere, expired ones too."""
     passwords: tuple[int, ...]
@@ -233,6 +235,7 @@ class Settings:
             lock_timeout=_duration(config, "lockTimeout"),
             lock_budget=_duration(config, "lockBudget"),
             protect_data=_boolean(config, "protectData"),
+            api=bool(_boolean(config, "api")),
             allow=allowed_once.permissions(config.json("allow", allowed_once.FORM)),
             passwords=passwords(config.json("passwords", PASSWORDS)),
             region=_matching(config, "region", REGION, REGIONS),

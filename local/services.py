@@ -14,15 +14,17 @@ import sys
 import time
 import urllib.error
 import urllib.request
-from collections.abc import Callable
-from contextlib import suppress
-from dataclasses import asdict, dataclass
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
+from declared import connectionurl
 from declared.folders import is_own, make_private, read_private, stack_folder, write_private
 from declared.paths import CHECKOUT
-from local import clones, postgres
+from local import apiservice, clones, postgres
+from local.api.record import Record, Start
 from local.paths import data_folder
 from local.ports import HOST, free_port, port_is_free
 from local.postgres import ServerError
@@ -30,7 +32,7 @@ from local.processes import process_ids
 
 MOTO_START_SECONDS = 30
 # By one of these, a folder in `.local` is a stack's.
-RECORDS = ("services.json", "services.lock", "server.json", "moto.json", "run.lock")
+RECORDS = ("services.json", "services.lock", "server.json", "moto.json", "api.json", "run.lock")
 Progress = Callable[[str], None]
 
 
@@ -58,8 +60,7 @@ def ensure(stack: str, embedded: bool = True, progress: Progress = lambda messag
     """
     folder = stack_folder(stack)
     make_private(folder)
-    with (folder / "services.lock").open("w") as handle:
-        fcntl.flock(handle, fcntl.LOCK_EX)
+    with _locked(folder):
         clones.refuse_unfinished(folder)
         server = postgres.ensure(folder, progress=progress) if embedded else None
         services = Services(server, _ensure_moto(folder, progress))
@@ -88,9 +89,47 @@ def moto_endpoint(stack: str) -> str | None:
     return f"http://{HOST}:{record['port']}" if record and _moto_answers(folder, record["port"]) else None
 
 
+def serve(stack: str, start: Start, progress: Progress = lambda message: None) -> Record:
+    """The API in front of the services of `stack`, started if need be.
+
+    :raises ServerError: with one line that says what to do
+    """
+    folder = stack_folder(stack)
+    with _locked(folder):
+        return apiservice.ensure(folder, start, progress)
+
+
+def serve_again(stack: str, progress: Progress = lambda message: None) -> None:
+    """The API of `stack`, where it was started and runs no longer, or its services have moved.
+
+    :raises ServerError: with one line that says what to do
+    """
+    folder = stack_folder(stack)
+    if apiservice.known(folder) is None:
+        return
+    services = load(stack)
+    with _locked(folder):
+        apiservice.again(folder, lambda start: _moved(start, services), progress)
+
+
+def _moved(start: Start, services: Services) -> Start:
+    """What the API is started with, where the services are now."""
+    moto = services.aws
+    start = replace(start, endpoint=moto.endpoint, access_key=moto.access_key, secret_key=moto.secret_key)
+    if services.postgres is None:
+        return start
+    here = services.postgres.parameters()
+    rest, storage = (
+        connectionurl.compose({**connectionurl.parse(url), "host": here["host"], "port": here["port"]})
+        for url in (start.rest_url, start.storage_url)
+    )
+    return replace(start, rest_url=rest, storage_url=storage)
+
+
 def stop(stack: str) -> None:
     """Stop the services of `stack`; their data stays."""
     folder = stack_folder(stack)
+    apiservice.stop(folder)
     _stop_moto(folder)
     postgres.stop(folder)
 
@@ -120,9 +159,17 @@ def remove(stack: str) -> None:
     folder = removable(stack)
     # It may have been deleted under services that run.
     make_private(folder)
+    apiservice.stop(folder)
     _stop_moto(folder)
     postgres.remove(folder)
     shutil.rmtree(folder)
+
+
+@contextmanager
+def _locked(folder: Path) -> Iterator[None]:
+    with (folder / "services.lock").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        yield
 
 
 def _ensure_moto(folder: Path, progress: Progress) -> Moto:

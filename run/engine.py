@@ -20,7 +20,7 @@ from datetime import datetime
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from threading import Event as Signal
-from typing import BinaryIO
+from typing import Any, BinaryIO
 
 import targets
 import toolchain
@@ -38,9 +38,11 @@ from declared.permissions import Permission
 from declared.serversettings import NAMESPACE as SERVER
 from declared.serversettings import TUNNEL, ServerSettings
 from declared.tunnel import VARIABLE
+from run import api as served
 from run import events, stackfile, state, tunnel
 from run.state import EngineError as EngineError
 from run.state import UnderWay as UnderWay
+from targets import Api as Api
 from targets import Service as Service
 from targets import Target, wayin
 
@@ -48,6 +50,8 @@ from targets import Target, wayin
 NEED_SERVICES = {"up", "update", "preview", "pre", "refresh", "destroy", "down", "dn", "import", "watch"}
 # Of these, the ones that change something; two of them at once would be in each other's way.
 CHANGE = NEED_SERVICES - {"preview", "pre"}
+# Of these, the ones after which the stack is as declared.
+UP = {"up", "update"}
 DESTROY = {"destroy", "down", "dn"}
 # Says to the provider that what holds data may go, and whose.
 DESTROY_MARK = "VPB_DESTROY"
@@ -126,6 +130,16 @@ def adopted(stack: str) -> str:
 def configuration(stack: str) -> Mapping[str, object]:
     """All settings of the stack's file, of every namespace."""
     return stackfile.settings(_file(stack))
+
+
+def api(stack: str) -> bool:
+    """The setting `database:api`: whether an API in front of the database is started on this machine."""
+    return str(_setting(stack, "api")).lower() == "true"
+
+
+def reload_api(stack: str) -> None:
+    """Have that API read the structure again, where it runs."""
+    target(stack).reload_api(stack)
 
 
 def accepted_drift(stack: str) -> str:
@@ -305,6 +319,7 @@ def run(arguments: Sequence[str], stack: str | None = None) -> int:
     with _prepared(arguments, stack) as variables:
         status = _child(["pulumi", *arguments], variables)
         _refuse_signal(status, variables)
+        _follow(arguments, stack, status)
         if status and _command(arguments) in CHANGE:
             _show_error(
                 f"pulumi {_command(arguments)} did not finish, the lines above say why; "
@@ -357,7 +372,30 @@ def watch(
                 ended.set()
             _refuse_signal(status, variables)
             following.result()
+            _follow(arguments, stack, status)
         return status, text.read_text(encoding="utf-8", errors="replace")
+
+
+def _follow(arguments: Sequence[str], stack: str | None, status: int) -> None:
+    """What an `up` that ended well has follow it."""
+    if status or _command(arguments) not in UP or "--preview-only" in arguments:
+        return
+    named = _named(arguments) if stack is None else stack
+    selected = named or _selected(environment())
+    if selected:
+        stack = _own_name(selected)
+        where = target(stack)
+        served.follow(
+            where, stack, api(stack), lambda: _outputs(stack), region(stack), own_parameters(stack), state.say
+        )
+
+
+def _outputs(stack: str) -> dict[str, Any]:
+    answer = capture(["stack", "output", "--json", "--show-secrets", "--stack", stack])
+    if answer.returncode:
+        raise EngineError(f"the outputs of stack {stack} can't be read: {' '.join(answer.stderr.split())}")
+    found: dict[str, Any] = json.loads(answer.stdout)
+    return found
 
 
 @contextmanager
@@ -395,7 +433,12 @@ def _prepared(arguments: Sequence[str], stack: str | None) -> Iterator[dict[str,
                     variables.setdefault("PULUMI_SKIP_CHECKPOINTS", "true")
                 changes = command in CHANGE and "--preview-only" not in arguments
                 cleanup.enter_context(state.alone(stack, variables[state.RUN_MARK], changes))
+                if command in UP and api(stack):
+                    # Before anything is changed: it may have to be downloaded.
+                    served.program()
                 where.start(stack, embedded(stack), state.say)
+                if api(stack) and command not in DESTROY:
+                    where.serve_again(stack, state.say)
                 variables |= cleanup.enter_context(reached(stack))
                 if ours:
                     state.release(stack)

@@ -192,7 +192,9 @@ def differences(was: Any, now: Any, paths: Sequence[str]) -> tuple[tuple[str, ..
 
 
 def _difference(path: str, before: Any, after: Any) -> str:
-    both = _is_short(before) and _is_short(after)
+    # Of what the engine leaves out, the path alone.
+    shown = before != after and HIDDEN not in (before, after)
+    both = shown and _is_short(before) and _is_short(after)
     return f"{path}: {_short(before)} → {_short(after)}" if both else path
 
 

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 
 from declared.errors import UserError
+from targets.target import Api as Api
+from targets.target import ApiStart as ApiStart
 from targets.target import AwsEndpoint as AwsEndpoint
 from targets.target import Can as Can
 from targets.target import OwnServer as OwnServer

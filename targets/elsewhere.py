@@ -4,7 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from declared.connectionurl import Parameters
-from targets.target import Service
+from targets.target import Api, ApiStart, Service
 
 
 class Elsewhere:
@@ -22,6 +22,24 @@ class Elsewhere:
 
     def beside(self, stack: str) -> Sequence[Service]:
         return []
+
+    def serve(self, stack: str, wanted: ApiStart, progress: Callable[[str], None]) -> None:
+        """No setting asks for it."""
+
+    def serve_again(self, stack: str, progress: Callable[[str], None]) -> None:
+        """None was started."""
+
+    def withdraw_api(self, stack: str) -> None:
+        """None was started."""
+
+    def reload_api(self, stack: str) -> None:
+        """None was started."""
+
+    def api(self, stack: str) -> Api | None:
+        return None
+
+    def api_log(self, stack: str) -> Path | None:
+        return None
 
     def log(self, stack: str) -> Path | None:
         return None

@@ -5,13 +5,16 @@ from importlib.metadata import version
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from declared.connectionurl import Parameters
+from declared.connectionurl import Parameters, compose
 from declared.folders import stack_folder
 from declared.paths import CHECKOUT
 from declared.platform import NOTHING
-from local import postgres, services
+from declared.schemas import EXPOSED
+from local import apiservice, postgres, services
+from local.api.record import Start
+from local.ports import HOST
 from local.postgres import ServerError
-from targets.target import AwsEndpoint, Can, OwnServer, Service, Wanted
+from targets.target import Api, ApiStart, AwsEndpoint, Can, OwnServer, Service, Wanted
 
 if TYPE_CHECKING:
     import pulumi
@@ -40,7 +43,7 @@ class Local:
     """The target `local`."""
 
     name = "local"
-    can = Can(guardduty=False, test_signatures=True, make_server=False, start_server=True)
+    can = Can(guardduty=False, test_signatures=True, make_server=False, start_server=True, serve_api=True)
     platform = NOTHING
     disposable = True
     plugins: Path | None = CHECKOUT / "local" / "standins" / "bin"
@@ -79,7 +82,47 @@ class Local:
         services.ensure(stack, own_server, progress=progress)
 
     def beside(self, stack: str) -> Sequence[Service]:
-        return [Service("moto", version("moto"), services.moto_endpoint(stack))]
+        found = [Service("moto", version("moto"), services.moto_endpoint(stack))]
+        folder = stack_folder(stack)
+        kept = apiservice.known(folder)
+        if kept and kept.start:
+            found.append(Service("PostgREST", kept.start.version, apiservice.address(folder)))
+        return found
+
+    def serve(self, stack: str, wanted: ApiStart, progress: Callable[[str], None]) -> None:
+        moto = services.load(stack).aws
+        start = Start(
+            program=wanted.program,
+            version=wanted.version,
+            rest_url=compose(wanted.rest),
+            storage_url=compose(wanted.storage),
+            schemas=EXPOSED,
+            bucket=wanted.bucket,
+            region=wanted.region,
+            endpoint=moto.endpoint,
+            access_key=moto.access_key,
+            secret_key=moto.secret_key,
+            largest=wanted.largest,
+        )
+        services.serve(stack, start, progress)
+
+    def serve_again(self, stack: str, progress: Callable[[str], None]) -> None:
+        services.serve_again(stack, progress)
+
+    def withdraw_api(self, stack: str) -> None:
+        apiservice.withdraw(stack_folder(stack))
+
+    def reload_api(self, stack: str) -> None:
+        apiservice.reload(stack_folder(stack))
+
+    def api(self, stack: str) -> Api | None:
+        kept = apiservice.known(stack_folder(stack))
+        if kept is None or kept.start is None:
+            return None
+        return Api(f"http://{HOST}:{kept.port}", kept.key("anon"), kept.key("service_role"), kept.secret)
+
+    def api_log(self, stack: str) -> Path | None:
+        return stack_folder(stack) / apiservice.LOG
 
     def log(self, stack: str) -> Path | None:
         return postgres.log(stack_folder(stack))

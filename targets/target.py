@@ -35,8 +35,40 @@ class Can:
     """Whether it starts a server on this machine where no URL names one."""
     object_store: bool = True
     """Whether files lie in buckets of ours at AWS, behind a CDN of ours."""
+    serve_api: bool = False
+    """Whether it starts an API in front of the database on this machine."""
     hosted_project: bool = False
     """Whether the database is of a project with settings of its own, which a management API sets."""
+
+
+@dataclass(frozen=True)
+class ApiStart:
+    """What a target is given to start the API in front of a stack's database."""
+
+    program: str
+    """PostgREST, as a file of this machine."""
+    version: str
+    rest: Parameters
+    """The database, as the login that becomes `anon`, `authenticated` or `service_role`."""
+    storage: Parameters
+    """The same, as the Storage API's login."""
+    bucket: str
+    """The S3 bucket with all stored files."""
+    region: str
+    largest: int
+    """Bytes of the largest file of any bucket."""
+
+
+@dataclass(frozen=True)
+class Api:
+    """The API in front of a stack's database."""
+
+    url: str
+    """Where it answers, in the paths of Supabase."""
+    anon_key: str
+    service_key: str = field(repr=False)
+    secret: str = field(repr=False)
+    """What tokens are signed with."""
 
 
 @dataclass(frozen=True)
@@ -159,6 +191,36 @@ class Target(Protocol):
 
     def beside(self, stack: str) -> Sequence[Service]:
         """What was started for a stack beside its server; nothing is started by asking."""
+        ...
+
+    def serve(self, stack: str, wanted: ApiStart, progress: Callable[[str], None]) -> None:
+        """Start the API in front of the stack's database, or have it read the structure again.
+
+        :raises UserError: where it doesn't start
+        """
+        ...
+
+    def serve_again(self, stack: str, progress: Callable[[str], None]) -> None:
+        """Start that API again, where it was started and has ended.
+
+        :raises UserError: where it doesn't start
+        """
+        ...
+
+    def withdraw_api(self, stack: str) -> None:
+        """Stop that API, not to be started again."""
+        ...
+
+    def reload_api(self, stack: str) -> None:
+        """Have that API read the structure again, where it runs."""
+        ...
+
+    def api(self, stack: str) -> Api | None:
+        """That API, whether it answers or not; None where it isn't to run."""
+        ...
+
+    def api_log(self, stack: str) -> Path | None:
+        """What that API writes to; None where it is never one of this machine."""
         ...
 
     def log(self, stack: str) -> Path | None:

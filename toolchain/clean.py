@@ -15,6 +15,7 @@ def clean(context: Context) -> dict[str, int]:
         *node.names(versions.CLIENTS),
         *node.names(versions.TYPESCRIPT),
         *node.names(versions.POSTGRES_META),
+        *node.names(versions.POSTGREST),
         actionlint.name(),
     }
     removed = {}

@@ -22,6 +22,7 @@ NODE_WHEEL = "24.19.0"
 CLIENTS = CHECKOUT / "tests" / "clients"
 TYPESCRIPT = CHECKOUT / "clients" / "typescript"
 POSTGRES_META = CHECKOUT / "generate" / "clients" / "postgresmeta"
+POSTGREST = CHECKOUT / "toolchain" / "postgrest"
 
 
 def engine_version() -> str:

@@ -9,6 +9,7 @@
 import re
 from collections.abc import Iterable, Iterator, Mapping
 
+from declared import schemas
 from declared.paths import CHECKOUT
 from declared.settings import defaults
 from generate.clients import facts, fingerprint, supabase, syntax
@@ -43,7 +44,7 @@ def made(url: str, known: Catalogue) -> str:
     :raises TypesError: where the generator's text isn't as expected, or a declaration is of nothing
     :raises ToolchainError: if Node or the generator can't be had
     """
-    return written(supabase.types(url, facts.PUBLISHED), known)
+    return written(supabase.types(url, schemas.EXPOSED), known)
 
 
 def written(generated: str, known: Catalogue) -> str:
@@ -52,7 +53,7 @@ def written(generated: str, known: Catalogue) -> str:
         raise TypesError("postgres-meta: its text doesn't have `type Database` once; see generate/clients/database.py")
     head, rest = generated.split(BEFORE)
     database, helpers = syntax.parsed(rest)
-    for schema in facts.PUBLISHED:
+    for schema in schemas.EXPOSED:
         better(schema, database[schema].object, known)
     names = ", ".join(f'"{each}"' for each in sorted(bucket["id"] for bucket in defaults()["buckets"]))
     return "".join(

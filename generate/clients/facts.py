@@ -5,9 +5,6 @@ Functions by `schema.name`; the column of one that returns a single value is the
 
 from collections.abc import Mapping
 
-# The schemas that PostgREST publishes, the first by default; the other one is for Auth.js' adapter, as service_role.
-PUBLISHED = ("public", "next_auth")
-
 # Function → columns of its result that may be null. All others never are.
 NULLABLE: Mapping[str, frozenset[str]] = {
     # Who invited is gone, or has no name.

@@ -1,6 +1,7 @@
 """The commands of every day; see docs/everyday.md."""
 
 import sys
+from pathlib import Path
 from typing import Annotated, Literal
 
 import typer
@@ -48,6 +49,34 @@ def psql(
     raise typer.Exit(session.run(stack, login, person, [*statements, *own]))
 
 
+@app.command(epilog="Example: ./vpb token --as ada@example.org --expires 8h")
+def token(
+    person: Annotated[str | None, typer.Option("--as", help="a person's id or address")] = None,
+    role: Annotated[
+        Literal["anon", "service_role"] | None, typer.Option("--role", help="of no person: the rights of a role")
+    ] = None,
+    expires: Annotated[str, typer.Option("--expires", help="how long it is good for: 90s, 15m, 1h, 30d")] = "1h",
+    secret: Annotated[
+        Path | None,
+        typer.Option(
+            "--jwt-secret-file", help="the secret of a project elsewhere; also from the variable SUPABASE_JWT_SECRET"
+        ),
+    ] = None,
+    stack: Stack = "dev",
+) -> None:
+    """Print a token for the API: a person's, with the claims that row security reads, or one with the rights of a role.
+
+    On local it is signed with the secret of the stack's API.
+    """
+    from ops.everyday import token as tokens
+
+    if (person is None) is (role is None):
+        raise typer.BadParameter("name a person by --as or a role by --role")
+    lasting = tokens.seconds(expires)
+    made = tokens.of_person(stack, person, lasting, secret) if person else None
+    print(made or tokens.of_role(stack, str(role), lasting, secret))
+
+
 @app.command(epilog="Example: ./vpb status --stack pr-12 --json")
 def status(stack: Stack = "dev", as_json: Json = False) -> None:
     """Show what runs, where, which migrations are pending, and the last `up`; the status is 2 where any are pending.
@@ -82,11 +111,12 @@ def logs(
     stack: Stack = "dev",
     lines: Annotated[int, typer.Option("--lines", "-n", min=0, help="how many, from the end")] = 50,
     follow: Annotated[bool, typer.Option("--follow", "-f", help="go on until Ctrl-C")] = False,
+    api: Annotated[bool, typer.Option("--api", help="the log of the local API instead")] = False,
 ) -> None:
     """The log of the embedded server: who connects, what changes the structure, errors, what is slow."""
     from ops.everyday import logs as log
 
-    path = log.of(stack)
+    path = log.of_api(stack) if api else log.of(stack)
     text, position = log.last(path, lines)
     print(text, end="", flush=True)
     try:

@@ -15,6 +15,7 @@ from declared import connectionurl
 from ops import outputs
 from ops.errors import CommandError
 from run import engine
+from run.engine import Api
 
 Format = Literal["dotenv", "json", "shell"]
 # As they are in every format.
@@ -46,10 +47,22 @@ def variables(stack: str, every_login: bool) -> dict[str, Variable]:
     named = {name: url(output) for name, output in (urls or URLS).items()}
     if target.can.object_store:
         named |= _of_files(stack, found)
+    if api := target.api(stack) if target.can.serve_api else None:
+        named |= _of_api(api)
     if every_login:
         logins = sorted(name for name in found if name.endswith("_url") and name != "api_url")
         named |= {f"{name.removesuffix('_url').upper()}_DATABASE_URL": url(name) for name in logins}
     return named
+
+
+def _of_api(api: Api) -> dict[str, Variable]:
+    return {
+        "SUPABASE_URL": Variable(api.url),
+        # Public in every app: row security says what its bearer reaches.
+        "SUPABASE_ANON_KEY": Variable(api.anon_key),
+        "SUPABASE_SERVICE_ROLE_KEY": Variable(api.service_key, secret=True),
+        "SUPABASE_JWT_SECRET": Variable(api.secret, secret=True),
+    }
 
 
 def _of_files(stack: str, found: Mapping[str, Any]) -> dict[str, Variable]:

@@ -30,6 +30,20 @@ def of(stack: str) -> Path:
     return found
 
 
+def of_api(stack: str) -> Path:
+    """The log of a stack's API.
+
+    :raises CommandError: where none was started
+    """
+    engine.require(stack)
+    found = engine.target(stack).api_log(stack)
+    if found is None or not found.exists():
+        raise CommandError(
+            f"stack {stack} has no API on this machine; database:api says so, `make up STACK={stack}` starts it"
+        )
+    return found
+
+
 def last(path: Path, lines: int) -> tuple[str, int]:
     """The last lines of a file, and the position after them in bytes."""
     with path.open("rb") as file:

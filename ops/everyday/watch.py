@@ -260,6 +260,7 @@ def _pass(stack: str, loop: Loop, python: bool = False) -> None:
             for line in loop.bring(python):
                 failed |= line.startswith("error:")
                 _say("saved again meanwhile; that follows" if CHANGED in line else line)
+        engine.reload_api(stack)
     except (UserError, psycopg.Error) as error:
         failed = True
         _say(f"error: {answered(error) or ' '.join(str(error).split())}")

@@ -91,6 +91,8 @@ def admin(complete: Complete) -> Iterator[provision.Connection]:
 def people(admin: provision.Connection) -> None:
     """Ada and Bob, committed, for the clients have connections of its own."""
     admin.execute("delete from next_auth.users where id = any(%s)", ([ADA, BOB],))
+    # Who has left doesn't come back under the same id.
+    admin.execute("delete from private.departures where user_id = any(%s)", ([ADA, BOB],))
     provision.add_people(admin)
 
 

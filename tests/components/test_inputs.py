@@ -88,6 +88,17 @@ def test_a_target_may_be_played_by_this_machine():
     assert inputs.target(inputs.settings()).plugins is not None
 
 
+def test_an_api_is_refused_where_none_is_started():
+    configure(api="true")
+    assert inputs.target(inputs.settings()).can.serve_api
+    configure(api="true", adopted="adopted/shop")
+    with pytest.raises(InputRefused, match=r"api is 'true'; allowed is empty where database:adopted is set: the API"):
+        inputs.target(inputs.settings())
+    configure(api="true", target="supabase")
+    with pytest.raises(InputRefused, match=r"api is 'true'; allowed is empty where database:target is supabase: the"):
+        inputs.target(inputs.settings())
+
+
 def test_guardduty_is_refused_where_it_cannot_scan():
     configure(scanning="guardduty")
     with pytest.raises(InputRefused, match="scanning is 'guardduty'; allowed is clamav where database:target is local"):

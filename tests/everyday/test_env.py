@@ -111,6 +111,27 @@ def test_with_secrets_the_urls_lead_to_where_the_server_is_now(capsys, stack):
     assert found["CDN_PRIVATE_KEY"] == KEY
 
 
+class Served(Elsewhere):
+    """What is asked of a target that serves an API."""
+
+    can = target.Can(guardduty=False, test_signatures=True, make_server=False, serve_api=True)
+
+    def api(self, stack: str) -> target.Api:
+        return target.Api("http://127.0.0.1:3", "anon.key", "pw7", "pw8")
+
+
+def test_with_an_api_its_address_and_public_key_are_no_secret_the_others_are(capsys, stack, monkeypatch):
+    monkeypatch.setattr(engine, "target", lambda stack: Served())
+    assert ops.main(["env"]) == 0
+    said = capsys.readouterr()
+    found = dotenv.dotenv_values(stream=io.StringIO(said.out))
+    names = {name: value for name, value in found.items() if name.startswith("SUPABASE")}
+    assert names == {"SUPABASE_URL": "http://127.0.0.1:3", "SUPABASE_ANON_KEY": "anon.key"}
+    assert ops.main(["env", "--secrets"]) == 0
+    found = dotenv.dotenv_values(stream=io.StringIO(capsys.readouterr().out))
+    assert (found["SUPABASE_SERVICE_ROLE_KEY"], found["SUPABASE_JWT_SECRET"]) == ("pw7", "pw8")
+
+
 class Hosted:
     """What is asked of a target whose store and some of whose logins are a platform's own."""
 

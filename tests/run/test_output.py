@@ -116,7 +116,7 @@ def test_a_change_that_costs_more_says_how_much():
     [
         ("a", {"a": 1}, {"a": 2}, "a: 1 → 2"),
         ('v["b c"].d[1]', {"v": {"b c": {"d": [0, "x"]}}}, {"v": {"b c": {"d": [0, "y"]}}}, 'v["b c"].d[1]: "x" → "y"'),
-        ("a", {"a": True}, {}, "a"),
+        ("a", {"a": True}, {}, "a: true → nothing"),
         ("a[3]", {"a": [1]}, {"a": [2]}, "a[3]"),
         ("a", {"a": "x" * 60}, {"a": "y"}, "a"),
         ("a", {"a": {"4dabf18193072939515e22adb298388d": "1b", "ciphertext": "[secret]"}}, {"a": "y"}, "a"),

