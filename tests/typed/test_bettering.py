@@ -2,6 +2,7 @@
 
 import pytest
 
+from declared import schemas
 from generate.clients import database, facts, syntax
 from generate.clients.catalogue import Catalogue, Column, Function, TypesError
 
@@ -55,7 +56,7 @@ def declared(monkeypatch):
     monkeypatch.setattr(facts, "NULLABLE", {"public.find": frozenset({"name"}), "public.count": frozenset({""})})
     monkeypatch.setattr(facts, "VALUES", {"public.find.name": ("x", "public.things.kind")})
     monkeypatch.setattr(facts, "FILLED_BY_TRIGGER", frozenset({"public.things.id"}))
-    monkeypatch.setattr(facts, "PUBLISHED", ("public",))
+    monkeypatch.setattr(schemas, "EXPOSED", ("public",))
 
 
 def written(text=GENERATED, columns=COLUMNS, functions=FUNCTIONS):
