@@ -87,12 +87,14 @@ def fill(stack: str, size: Size, seed: int, say: Callable[[str], object]) -> See
     environment = Environment.of(stack)
     own = engine.own_parameters(stack)
     url = connectionurl.compose(own) if own else environment.admin_url
+    made = False
     try:
         with connect(url, APPLICATION) as connection:
             _refuse(connection, stack)
             _refuse_no_bucket(environment)
             for table in data.generate(connection, size.projects, seed, size.components, LEFT_OUT):
                 say(table)
+            made = True
             with connection.transaction():
                 connection.execute("set local session_replication_role = replica")
                 connection.execute(GROUPS)
@@ -101,7 +103,10 @@ def fill(stack: str, size: Size, seed: int, say: Callable[[str], object]) -> See
             say("files")
             return _counted(connection, stack, files)
     except psycopg.Error as error:
-        raise CommandError(f"stack {stack}: {answered(error)}; what was written until then is taken back") from None
+        left = (
+            f"the rows are there, not all files; `./vpb reset --stack {stack}` empties it" if made else "no row is left"
+        )
+        raise CommandError(f"stack {stack}: {answered(error)}; {left}") from None
 
 
 def _refuse(connection: Connection, stack: str) -> None:

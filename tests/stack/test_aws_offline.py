@@ -173,7 +173,7 @@ def test_a_destroy_is_refused_and_what_somebody_opened_is_seen_through_a_tunnel_
     with by_tunnel(prod, tmp_path, monkeypatch):
         shown = prod.scratch.drift()
     assert shown.status == 2
-    for name in ("server-network-into-database", "server-rds-instance", "access-table-public.users"):
+    for name in ("server-network-into-database", "server-rds-instance", "grants on table public.users"):
         assert name in shown.output
 
 
