@@ -77,6 +77,7 @@ bench: ## speed as ratios: steps, drift check, row policies, backups beside psql
 	@$(in_environment) -m bench.engine --steps "$(STEPS)"
 	@$(in_environment) -m bench.warm
 	@$(in_environment) -m bench.drift
+	@$(in_environment) -m bench.plan
 	@$(in_environment) -m bench.policies --projects "$(PROJECTS)"
 	@$(in_environment) -m bench.sealing
 	@$(in_environment) -m bench.caching
