@@ -90,6 +90,8 @@ def admin(complete: Complete) -> Iterator[provision.Connection]:
 @pytest.fixture
 def people(admin: provision.Connection) -> None:
     """Ada and Bob, committed, for the clients have connections of its own."""
+    # What deleted projects of another test have left to the servers.
+    admin.execute("delete from private.deletion_queue")
     admin.execute("delete from next_auth.users where id = any(%s)", ([ADA, BOB],))
     # Who has left doesn't come back under the same id.
     admin.execute("delete from private.departures where user_id = any(%s)", ([ADA, BOB],))
