@@ -1,4 +1,4 @@
-"""`./vpb seed`: realistic rows and files for an environment that holds nobody's, the same for the same seed."""
+"""`./vpb seed`: realistic rows and files for an empty environment, the same for the same seed."""
 
 import io
 import json

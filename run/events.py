@@ -44,8 +44,30 @@ class LongValue:
     after: str
 
 
+class _Named:
+    """What a resource is called, of its type and the last part of its URN."""
+
+    type: str
+    resource: str
+
+    @property
+    def kind(self) -> str:
+        """Such as `Bucket`."""
+        return self.type.rpartition(":")[2]
+
+    @property
+    def name(self) -> str:
+        """Such as `storage-files`."""
+        return self.resource.rpartition("::")[2]
+
+    @property
+    def label(self) -> str:
+        """Such as `Bucket storage-files`."""
+        return f"{self.kind} {self.name}"
+
+
 @dataclass(frozen=True)
-class ResourceOutcome:
+class ResourceOutcome(_Named):
     """What was done to one resource, or would be; `same` for nothing."""
 
     op: str
@@ -65,7 +87,7 @@ class ResourceOutcome:
 
 
 @dataclass(frozen=True)
-class Refreshed:
+class Refreshed(_Named):
     """One resource as a refresh has found it, before the step proper."""
 
     type: str
@@ -78,11 +100,6 @@ class Refreshed:
     """What the last run has declared of it."""
     outputs: Mapping[str, Any] = field(default_factory=dict)
     """What is there now."""
-
-    @property
-    def label(self) -> str:
-        """Such as `Bucket storage-files`."""
-        return f"{self.type.rpartition(':')[2]} {self.resource.rpartition('::')[2]}"
 
 
 @dataclass(frozen=True)

@@ -2,6 +2,7 @@
 
 import json
 import sys
+from collections.abc import Callable
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -12,7 +13,7 @@ from ops.helptext import Commands
 from ops.status import FAILED, FOUND
 
 if TYPE_CHECKING:
-    from ops.branches.making import Made
+    from ops.branches.copying import Copied, Progress
     from ops.branches.sweeping import Leftover
 
 app = typer.Typer(
@@ -165,22 +166,21 @@ def _as_json(each: "Leftover", stay: dict["Leftover", str], remove: bool) -> dic
     return {**each.as_dict(), "removed": remove and each not in stay, "stays": stay.get(each, "")}
 
 
-def _watched(task: Any) -> "Made":
+def _watched(task: Callable[["Progress"], "Copied"]) -> "Copied":
     from rich.console import Console
 
     with Console(stderr=True).status("copying", spinner="line") as status:
-        made: Made = task(status.update)
-    return made
+        return task(status.update)
 
 
-def _show(made: "Made", what: str, as_json: bool) -> None:
-    copied = made.copied
+def _show(copied: "Copied", what: str, as_json: bool) -> None:
     if as_json:
         found = {"rows": copied.rows, "empty": copied.empty, "masked_by_default": copied.by_default}
         print(json.dumps({**found, "taken_at": copied.taken_at.isoformat()}, indent=2))
         return
     print(
-        f"{what}: {made.rows} rows of {len(copied.rows)} tables, masked, as of {copied.taken_at:%Y-%m-%d %H:%M:%S} UTC"
+        f"{what}: {copied.total} rows of {len(copied.rows)} tables, masked, "
+        f"as of {copied.taken_at:%Y-%m-%d %H:%M:%S} UTC"
     )
     print(f"  without rows: {len(copied.empty)} tables, and all stored files")
     for table, columns in copied.by_default.items():

@@ -64,6 +64,11 @@ class Copied:
     """Columns that no rule names, by table."""
     taken_at: datetime
 
+    @property
+    def total(self) -> int:
+        """All rows."""
+        return sum(self.rows.values())
+
 
 @contextmanager
 def opened(url: str) -> Iterator[tuple[Connection, datetime]]:

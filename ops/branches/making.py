@@ -1,16 +1,13 @@
 """Templates of masked rows, and the stacks that are cloned from one."""
 
-from collections.abc import Callable
-from dataclasses import dataclass
-
 from declared import connectionurl, naming
 from declared.naming import NAMESPACE
 from declared.roles import ROLES
 from harness import branches
-from harness.branches import Branch, Template
+from harness.branches import Branch
 from ops import outputs, rotation
 from ops.branches import copying, structure
-from ops.branches.copying import Copied
+from ops.branches.copying import Copied, Progress
 from ops.branches.errors import BranchError
 from ops.branches.masks import WHERE
 from ops.database import Connection, connect
@@ -27,22 +24,9 @@ where n.nspname !~ '^pg_' and n.nspname <> 'information_schema' and c.relkind in
     and not exists (select from pg_depend as d where d.classid = 'pg_class'::regclass and d.objid = c.oid
         and d.deptype = 'e')
 order by 1 limit 1"""
-Progress = Callable[[str], None]
 
 
-@dataclass(frozen=True)
-class Made:
-    """What was copied, and the template where one was made of it."""
-
-    copied: Copied
-    template: Template | None = None
-
-    @property
-    def rows(self) -> int:
-        return sum(self.copied.rows.values())
-
-
-def template(source: str, progress: Progress) -> Made:
+def template(source: str, progress: Progress) -> Copied:
     """Make the template of a stack, in the place of the one that is there.
 
     :raises BranchError: where the stack isn't the app's, or can't be copied; then the one that is there stays
@@ -54,7 +38,8 @@ def template(source: str, progress: Progress) -> Made:
         structure.build(made.url, steps)
         copied = copying.copy(session, taken_at, made.url, progress)
         progress("stopping the template's server")
-        return Made(copied, made.finish(taken_at, sum(copied.rows.values()), len(steps)))
+        made.finish(taken_at, copied.total, len(steps))
+        return copied
 
 
 def remove_template(source: str) -> None:
@@ -67,7 +52,7 @@ def remove_template(source: str) -> None:
         raise BranchError(f"template of {source}: is being cloned at this moment; wait for it to end")
 
 
-def copy(stack: str, source: str, progress: Progress) -> Made:
+def copy(stack: str, source: str, progress: Progress) -> Copied:
     """The same into the empty database that `database:url` of a stack names, which holds it from then on.
 
     :raises BranchError: where the stack names none, or it isn't empty
@@ -84,7 +69,7 @@ def copy(stack: str, source: str, progress: Progress) -> Made:
         steps = structure.applied(session)
         progress("structure")
         structure.build(url, steps, stack, target)
-        return Made(copying.copy(session, taken_at, url, progress))
+        return copying.copy(session, taken_at, url, progress)
 
 
 def _refuse_ours(stack: str, session: Connection) -> None:

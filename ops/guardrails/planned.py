@@ -19,23 +19,10 @@ class Resources:
         if each := events.planned(line):
             self._found[each.name] = Resource.of(each.type, each.name, each.inputs, parent=each.parent)
 
-    def plan(self, stack: str) -> Plan:
-        """All of them, as the plan of a stack."""
-        where = environment(stack)
-        return Plan(tuple(self._found.values()), where.stack, where.kept, where.production)
-
-    def checked(self, stack: str) -> Checked:
-        """What all rules say of them."""
-        return check(self.plan(stack), environment(stack).exceptions)
-
-
-def of(stack: str) -> Plan:
-    """What is declared of a stack, whether it is there or not.
-
-    :raises CommandError: where the engine can't say what is declared
-    :raises EngineError: where there is no such stack
-    """
-    return _previewed(stack).plan(stack)
+    def checked(self, where: Environment) -> Checked:
+        """What all rules say of them, as the plan of an environment."""
+        plan = Plan(tuple(self._found.values()), where.stack, where.kept, where.production)
+        return check(plan, where.exceptions)
 
 
 def environment(stack: str) -> Environment:
@@ -49,8 +36,8 @@ def environment(stack: str) -> Environment:
 def checked(stack: str) -> Checked:
     """What all rules say of a stack's plan."""
     # Exceptions that can't be used are refused before a preview.
-    environment(stack)
-    return _previewed(stack).checked(stack)
+    where = environment(stack)
+    return _previewed(stack).checked(where)
 
 
 def _previewed(stack: str) -> Resources:

@@ -1,6 +1,5 @@
 """Who reaches what, as a list that two commits can be compared by: `sql/access.json`, which `make golden` writes."""
 
-import hashlib
 import json
 import subprocess
 from collections.abc import Mapping
@@ -40,11 +39,7 @@ def made_of(checkout: Path | None = None) -> dict[str, str]:
     """Each file that the list follows from, with a hash of it."""
     root = checkout or CHECKOUT
     found = [path for pattern in SOURCES for path in root.glob(pattern)]
-    return {path.relative_to(root).as_posix(): _digest(path.read_bytes()) for path in sorted(found)}
-
-
-def _digest(content: bytes) -> str:
-    return hashlib.sha256(content).hexdigest()[:16]
+    return {path.relative_to(root).as_posix(): accesslist.digest(path.read_bytes()) for path in sorted(found)}
 
 
 def text(found: Mapping[str, Mapping[str, Any]]) -> str:

@@ -47,9 +47,9 @@ def _sections(connection: Connection, buckets: Mapping[str, Any]) -> dict[str, A
     }
 
 
-def digest(text: str) -> str:
+def digest(content: str | bytes) -> str:
     """A short hash, by which two texts are compared that a reader finds elsewhere."""
-    return hashlib.sha256(text.encode()).hexdigest()[:16]
+    return hashlib.sha256(content.encode() if isinstance(content, str) else content).hexdigest()[:16]
 
 
 def _rows(connection: Connection, query: str) -> list[Any]:

@@ -13,6 +13,7 @@ from ops import progress
 from ops.database import connect
 from ops.environment import Environment
 from ops.errors import CommandError
+from ops.guardrails import planned
 from ops.guardrails.planned import Resources
 from ops.migrations import run
 from ops.review import address, authors, forecast, lint, reading
@@ -37,7 +38,9 @@ def of(stack: str) -> Plan:
         done = progress.run(["preview", "--diff"], stack, shown=False, seen=seen)
         found = reading.read(stack, done, recorded(stack) if reading.manual_lines(done) else [])
         if not found.refused:
-            found = replace(found, breaches=[_breach(each) for each in resources.checked(stack).refused])
+            found = replace(
+                found, breaches=[_breach(each) for each in resources.checked(planned.environment(stack)).refused]
+            )
         # Where the preview failed, what is wrong with the migrations may be why.
         pending = found.refused or any(step.type == reading.MIGRATIONS for step in found.steps)
         return judging.add_to(found) if pending else found
@@ -47,9 +50,8 @@ class Judging:
     """What pending migrations break and lock, found beside the preview: it takes as long as a good part of it."""
 
     def __init__(self, stack: str) -> None:
-        self._stack, self._pool = stack, ThreadPoolExecutor(3)
-        self._scripts: Future[dict[str, str]] | None = None
-        self._lint: Future[Outcome] | None = None
+        self._stack, self._pool = stack, ThreadPoolExecutor(2)
+        self._lint: Future[tuple[dict[str, str], Outcome]] | None = None
         self._locks: Future[list[StatementForecast]] | None = None
 
     def __enter__(self) -> Self:
@@ -61,19 +63,18 @@ class Judging:
     def begin(self) -> None:
         """Once the stack's server runs; only the first time counts."""
         if self._lint is None:
-            self._scripts = self._pool.submit(_scripts, self._stack)
-            self._lint = self._pool.submit(lint.outcome_of, self._stack)
+            self._lint = self._pool.submit(_linted, self._stack)
             self._locks = self._pool.submit(forecast.of, self._stack)
 
     def add_to(self, plan: Plan) -> Plan:
         """The plan with what was found."""
-        if self._scripts is None or self._lint is None or self._locks is None:
+        if self._lint is None or self._locks is None:
             return plan
         try:
-            linted = self._lint.result()
-            found = replace(plan, scripts=self._scripts.result(), lint=linted.findings, exceptions=linted.exceptions)
+            scripts, linted = self._lint.result()
         except UserError as error:
             return replace(plan, unjudged=[f"what they break isn't known: {error}"])
+        found = replace(plan, scripts=scripts, lint=linted.findings, exceptions=linted.exceptions)
         # What fails on a copy has failed in the preview.
         if plan.refused:
             return found
@@ -83,9 +84,10 @@ class Judging:
             return replace(found, unjudged=[f"what they lock isn't known: {error}"])
 
 
-def _scripts(stack: str) -> dict[str, str]:
+def _linted(stack: str) -> tuple[dict[str, str], Outcome]:
+    """The pending migrations, and what their text says."""
     paths = run.pending(stack, address.of(stack, None), run.options_of(stack))
-    return {sqlfiles.location(path): sqlfiles.read_text(path) for path in paths}
+    return {sqlfiles.location(path): sqlfiles.read_text(path) for path in paths}, lint.outcome_on(stack, paths)
 
 
 def _breach(result: Result) -> Breach:

@@ -1,7 +1,7 @@
 """The events of a preview as a plan, each fact once: what somebody did manually, and what is declared otherwise."""
 
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from typing import Any
 
 from ops import drift, progress
@@ -12,8 +12,8 @@ from ops.review.model import Plan, PlannedStep
 from run import events
 from run.events import LongValue, Refreshed, ResourceOutcome
 
+MIGRATIONS = drift.MIGRATIONS.rpartition(":")[2]
 # What only the snapshot knows has no single right way to be put back.
-MIGRATIONS = "MigrationSet"
 SNAPSHOT = drift.SNAPSHOT
 # What says itself what was done manually.
 SPEAKING = {*drift.OWN, drift.MIGRATIONS, SNAPSHOT}
@@ -53,8 +53,7 @@ def read(stack: str, done: progress.Report, changes: Sequence[Change]) -> Plan:
 
 def _lost(done: progress.Report) -> Iterator[str]:
     """What a resource says that it takes away, also where the preview ended before its step."""
-    lines = (line.strip() for texts in done.said.values() for text in texts for line in text.splitlines())
-    return (line for line in lines if progress.LOSES in line and HOLDS.search(line))
+    return filter(HOLDS.search, _losing(text for texts in done.said.values() for text in texts))
 
 
 def _order(step: PlannedStep) -> tuple[bool, int]:
@@ -117,18 +116,15 @@ def _step(done: ResourceOutcome, report: progress.Report, contents: bool) -> Pla
     lines = [text.strip() for text in said if not (manual.MANUALLY.search(text) or text.startswith(progress.UNTRIED))]
     refreshed = report.refreshed.get(done.resource)
     differences, texts = _declared(done, refreshed, contents)
-    is_undone = any(manual.MANUALLY.search(text) for text in said) or (
-        refreshed is not None and _is_otherwise(refreshed)
-    )
+    is_undone = any(manual.MANUALLY.search(text) for text in said) or _is_otherwise(refreshed)
     if is_undone and not (lines or differences) and done.op not in DESTRUCTIVE:
         return None
-    kind = done.type.rpartition(":")[2]
     return PlannedStep(
         done.op,
-        kind,
-        done.resource.rpartition("::")[2],
+        done.kind,
+        done.name,
         lines or list(differences),
-        [*_destroyed(done, kind, lines), *_expired(done, refreshed)],
+        [*_destroyed(done, lines), *_expired(done, refreshed)],
         [] if lines else list(texts),
     )
 
@@ -153,12 +149,17 @@ def _declared(
     return events.differences(was, done.inputs, [path for path in done.paths if manual.top(path) in changed])
 
 
-def _destroyed(done: ResourceOutcome, kind: str, lines: Sequence[str]) -> Iterator[str]:
+def _losing(texts: Iterable[str]) -> list[str]:
+    """What a resource says that it takes away, without rows too."""
+    return [line.strip() for text in texts for line in text.splitlines() if progress.LOSES in line]
+
+
+def _destroyed(done: ResourceOutcome, lines: Sequence[str]) -> Iterator[str]:
     """What holds data and goes."""
-    said = [line.strip() for text in lines for line in text.splitlines() if progress.LOSES in line]
-    yield from (line for line in said if HOLDS.search(line))
-    if done.op in DESTRUCTIVE and not said and kind not in NOTHING_HELD:
-        yield f"{kind} {done.resource.rpartition('::')[2]} is {progress.DONE[done.op]}"
+    said = _losing(lines)
+    yield from filter(HOLDS.search, said)
+    if done.op in DESTRUCTIVE and not said and done.kind not in NOTHING_HELD:
+        yield f"{done.label} is {progress.DONE[done.op]}"
 
 
 def _expired(done: ResourceOutcome, refreshed: Refreshed | None) -> Iterator[str]:
@@ -170,7 +171,7 @@ def _expired(done: ResourceOutcome, refreshed: Refreshed | None) -> Iterator[str
         was = before.get(rule)
         if was is None or days < was:
             until = "they have no end" if was is None else f"they have {was:g} days"
-            yield f"{rule} of {done.resource.rpartition('::')[2]}: files older than {days:g} days go; until now {until}"
+            yield f"{rule} of {done.name}: files older than {days:g} days go; until now {until}"
 
 
 def _days(inputs: Mapping[str, Any]) -> Iterator[tuple[str, float]]:

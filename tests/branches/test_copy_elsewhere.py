@@ -19,7 +19,7 @@ def test_up_adopts_what_was_copied_and_holds_it(source: str, monkeypatch: pytest
         monkeypatch.setattr(making, "_reader", lambda stack: source)
         monkeypatch.setattr(making, "_named_by_setting", lambda stack: (url, "local"))
         made = making.copy("review", "dev", lambda step: None)
-        assert made.rows > 1000
+        assert made.total > 1000
         with pytest.raises(
             BranchError, match=r"^stack review: its database has table [\w.]+ already; name one that is"
         ):
@@ -27,7 +27,7 @@ def test_up_adopts_what_was_copied_and_holds_it(source: str, monkeypatch: pytest
         stack = Stack(url, declaration("review", stack="review"))
         assert stack.up().errors == {}
         assert stack.preview().text == []
-        assert execute(url, "select count(*) from public.projects") == [(made.copied.rows["public.projects"],)]
+        assert execute(url, "select count(*) from public.projects") == [(made.rows["public.projects"],)]
         # A pull request that takes the last migration away rolls it back.
         declared = stack.declared["structure-migrations"]
         steps = declared.inputs["steps"]

@@ -69,7 +69,7 @@ def test_a_preview_that_fails_is_one_line_with_its_cause(monkeypatch):
     monkeypatch.setattr(engine, "watch", watch)
     monkeypatch.setattr(engine, "asked", lambda stack: nullcontext())
     with pytest.raises(CommandError, match=r"stack dev: what is declared can't be read: .*no such server"):
-        planned.of("dev")
+        planned.checked("dev")
 
 
 def test_the_report_for_scripts_names_what_is_refused_with_reason_and_source():

@@ -24,6 +24,6 @@ from ops.review.lint.model import Excepted as Excepted
 from ops.review.lint.model import Finding as Finding
 from ops.review.lint.model import Outcome as Outcome
 from ops.review.lint.run import findings as findings
-from ops.review.lint.run import of as of
 from ops.review.lint.run import outcome as outcome
 from ops.review.lint.run import outcome_of as outcome_of
+from ops.review.lint.run import outcome_on as outcome_on

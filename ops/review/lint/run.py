@@ -64,11 +64,6 @@ class File:
         return self.path.name.endswith(UP)
 
 
-def of(stack: str, url: str | None = None, options: "Options | None" = None) -> list[Finding]:
-    """What is wrong with the pending migrations of a stack: `outcome_of` without the exceptions."""
-    return outcome_of(stack, url, options).findings
-
-
 def outcome_of(stack: str, url: str | None = None, options: "Options | None" = None) -> Outcome:
     """What is wrong with the pending migrations of a stack, and what they except.
 
@@ -79,11 +74,20 @@ def outcome_of(stack: str, url: str | None = None, options: "Options | None" = N
     :raises UserError: for what stands in the way
     """
     # The driver of PostgreSQL, which files alone can do without.
-    from ops.database import connect
     from ops.migrations import run
     from ops.review import address
 
-    paths = run.pending(stack, address.of(stack, url), options or run.options_of(stack))
+    return outcome_on(stack, run.pending(stack, address.of(stack, url), options or run.options_of(stack)), url)
+
+
+def outcome_on(stack: str, paths: Sequence[Path], url: str | None = None) -> Outcome:
+    """`outcome` of some migrations, with the indexes that the server of a stack uses.
+
+    :raises UserError: where it can't be asked
+    """
+    from ops.database import connect
+    from ops.review import address
+
     if not paths:
         return Outcome([], [])
     with connect(address.url(stack, url), "vpb migrate lint") as connection:

@@ -10,6 +10,7 @@ from typing import Any
 from declared import sqlfiles, sqlgrammar, sqlqueries
 from declared.roles import ROLES
 from ops.review.lint import deployed
+from ops.review.lint.code import parsed
 from ops.review.lint.objects import PUBLIC, Function, Gone, Name, name, option
 from ops.review.lint.structure import Structure
 
@@ -178,7 +179,7 @@ def policies(root: Path) -> Iterator[User]:
         for policy in sqlfiles.row_policies(folder):
             schema_of, _, table = policy.table.partition(".")
             text = " and ".join(f"({each})" for each in (policy.using, policy.check) if each)
-            nodes = tuple(_parsed(f"select {text}")) if text else ()
+            nodes = tuple(parsed(f"select {text}")) if text else ()
             yield User(f"row policy {policy.name}", text, nodes, on=(schema_of, table))
 
 
@@ -191,7 +192,7 @@ def _queries_of_app(root: Path) -> Iterator[User]:
     for query in [*own, *(other for other in others if other.text not in same)]:
         where = "" if query.text in same else f" of {branch}"
         schema = str(ROLES[query.role].settings.get("search_path", PUBLIC)) if query.role in ROLES else PUBLIC
-        yield User(f"query pattern {query.name}{where}", query.text, tuple(_parsed(query.text)), schema)
+        yield User(f"query pattern {query.name}{where}", query.text, tuple(parsed(query.text)), schema)
 
 
 def _function(which: Name, function: Function, triggered: tuple[Name, ...]) -> User:
@@ -216,7 +217,7 @@ def body(node: Any, text: str) -> tuple[Any, ...]:
     language = getattr(option(node, "language"), "sval", "")
     parts = option(node, "as")
     if language == "sql" and parts:
-        return tuple(_parsed(parts[0].sval))
+        return tuple(parsed(parts[0].sval))
     return tuple(_of_plpgsql(text)) if language == "plpgsql" else ()
 
 
@@ -228,10 +229,10 @@ def _of_plpgsql(text: str) -> Iterator[Any]:
     except (parser.ParseError, ValueError):
         return
     for query in _expressions(tree):
-        found = list(_parsed(query))
+        found = list(parsed(query))
         if not found and (match := ASSIGNED.match(query)):
-            found = list(_parsed(f"select {match['target']}, {match['value']}"))
-        yield from found or _parsed(f"select {query}")
+            found = list(parsed(f"select {match['target']}, {match['value']}"))
+        yield from found or parsed(f"select {query}")
 
 
 def _expressions(node: Any) -> Iterator[str]:
@@ -244,13 +245,3 @@ def _expressions(node: Any) -> Iterator[str]:
     elif isinstance(node, list):
         for each in node:
             yield from _expressions(each)
-
-
-def _parsed(text: str) -> Iterator[Any]:
-    from pglast import parser
-
-    try:
-        found = parser.parse_sql(text)
-    except parser.ParseError:
-        return
-    yield from (each.stmt for each in found)
