@@ -66,7 +66,8 @@ def end_server(data: Path) -> None:
         return
     os.kill(process, signal.SIGQUIT)
     until = time.monotonic() + PATIENCE
-    while postgres.postmaster(data) is not None:
+    # A server removes its file a moment before it is gone.
+    while serves(process, data):
         if time.monotonic() > until:
             raise TimeoutError(f"{data}: its server goes on")
         time.sleep(LOOK)

@@ -1,6 +1,5 @@
 """The pages about the schema, `docs/schema/`, are those of the database as it is."""
 
-import os
 import re
 
 import pytest
@@ -9,6 +8,9 @@ from declared.paths import CHECKOUT
 from generate import files as generate
 from generate import pages
 from generate.pages import diagram
+from harness import scratch
+from local import postgres
+from tests.conftest import FAST
 
 # Our part of Mermaid's grammar; the whole diagram was also read by the parser of Mermaid 11.
 ENTITY = r'(?P<entity>[a-z]\w*)\["[a-z_]+\.[a-z_]+"\]'
@@ -65,8 +67,10 @@ def names_of_the_product():
 
 
 @pytest.fixture(scope="module")
-def schema_pages(cluster, complete_template):
-    """The pages as they would be written now, from a database of this server."""
-    database = cluster.create(f"pages_{os.getpid()}", complete_template)
-    yield pages.made(database.url)
-    cluster.drop(database.name)
+def schema_pages(cluster, tmp_path_factory):
+    """The pages as they would be written now, from a server of their own: other tests leave roles on theirs."""
+    folder = tmp_path_factory.mktemp("pages")
+    server = postgres.ensure(folder, cluster.programs, FAST)
+    scratch.complete(server.url())
+    yield pages.made(server.url())
+    postgres.remove(folder, cluster.programs)
