@@ -5,6 +5,7 @@ PYTHON ?= python3
 ROUNDS ?= 30
 SEED ?= 1
 STEPS ?= 1000
+SITE =
 PROJECTS ?= 100000
 in_environment := $(PYTHON) -m toolchain run
 sources := __main__.py bench clients/python components declared generate guardrails harness local ops pg plugin probe provider run targets tests toolchain
@@ -13,7 +14,7 @@ offline := tests/sql/test_lint.py tests/sql/test_readme.py tests/toolchain tests
 	tests/report/test_forecast.py tests/report/test_words.py tests/guardrails/test_rules.py tests/guardrails/test_exceptions.py tests/guardrails/test_command.py tests/review/test_address.py tests/review/test_migration_lint.py tests/test_ci_page.py tests/test_commands.py tests/test_docs.py tests/test_rooms.py
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview drift audit maintain rekey down test lint check format docs golden types faults manual-changes mutants bench
+.PHONY: help up preview drift audit maintain rekey down test lint check format docs site golden types faults manual-changes mutants bench
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -58,6 +59,9 @@ types: ## write the clients' types and query patterns alone, as `make golden` do
 	@$(in_environment) -W ignore -m generate.clients
 
 docs: golden ## the same
+
+site: ## the docs as a web site with search, in build/site: make site SITE="--serve 8000"
+	@$(in_environment) -m generate.site $(SITE)
 
 rekey: ## seal every token with the first of database:encryptionKeys
 	@$(in_environment) -m ops rekey --stack "$(STACK)"

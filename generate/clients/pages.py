@@ -56,7 +56,7 @@ def _page(pattern: Pattern) -> str:
         query.name,
         "[All query patterns](README.md)",
         " ".join(when),
-        section("Parameters", table(("parameter", "type", ""), map(_row, pattern.parameters))),
+        section("Parameters", table(("parameter", "type", "note"), map(_row, pattern.parameters))),
         section("Result", _result(pattern)),
         section("Plan", plan if query.indexes - {"none"} else f"{query.plan[0].upper()}{query.plan[1:]}"),
         section("Cost at 1,000,000 projects", facts.COSTS.get(query.name, UNMEASURED)),
@@ -67,7 +67,7 @@ def _page(pattern: Pattern) -> str:
 
 
 def _result(pattern: Pattern) -> str:
-    columns = table(("column", "type", ""), map(_row, pattern.columns)) if pattern.rows != "nothing" else ""
+    columns = table(("column", "type", "note"), map(_row, pattern.columns)) if pattern.rows != "nothing" else ""
     many = f"At most {pattern.limit} rows." if pattern.page else ROWS[pattern.rows]
     return f"{many}\n\n{columns}".strip()
 
