@@ -29,7 +29,9 @@ def ensure(context: Context, requirements: Path) -> Path:
                     environ = {name: value for name, value in context.environ.items() if name not in UNFIT}
                     pip = [sys.executable, "-m", "pip", "install", "--no-input", "--no-deps", "--no-compile"]
                     command = [*pip, "--progress-bar=off", "--target", making.folder, "-r", requirements]
-                    with context.progress.task(SUBJECT, f"as {requirements.parent.name}/{requirements.name} pins them") as task:
+                    with context.progress.task(
+                        SUBJECT, f"as {requirements.parent.name}/{requirements.name} pins them"
+                    ) as task:
                         try:
                             run(command, log=making.log, kept=making.kept, environ=environ)
                         except BuildFailed as error:
