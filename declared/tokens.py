@@ -7,7 +7,7 @@ import base64
 import hmac
 import json
 import time
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from hashlib import sha256
 from typing import Any
 
@@ -44,11 +44,18 @@ def of_role(secret: str, role: str, seconds: int, now: int | None = None) -> str
     return signed(secret, {"iss": ISSUER, "role": role, "iat": issued, "exp": issued + seconds})
 
 
-def claims(secret: str, token: str) -> dict[str, Any]:
-    """The claims of a token that was signed with the secret and is in its time.
+def key_set(secrets: Sequence[str]) -> str:
+    """A JWK set (RFC 7517), for a server that checks tokens of each of these secrets, as PostgREST's `jwt-secret`."""
+    keys = [{"kty": "oct", "alg": HEADER["alg"], "k": _encoded(secret.encode())} for secret in secrets]
+    return json.dumps({"keys": keys}, separators=(",", ":"))
+
+
+def claims(secrets: str | Sequence[str], token: str) -> dict[str, Any]:
+    """The claims of a token that was signed with the secret, or one of several, and is in its time.
 
     :raises TokenRefused: for any other one
     """
+    accepted = [secrets] if isinstance(secrets, str) else secrets
     parts = token.split(".")
     try:
         header, found, signature = json.loads(_decoded(parts[0])), json.loads(_decoded(parts[1])), _decoded(parts[2])
@@ -58,7 +65,8 @@ def claims(secret: str, token: str) -> dict[str, Any]:
         raise TokenRefused("Invalid Compact JWS")
     if header.get("alg") != HEADER["alg"] or "crit" in header:
         raise TokenRefused('"alg" (Algorithm) Header Parameter value not allowed')
-    if not hmac.compare_digest(signature, _signature(secret, f"{parts[0]}.{parts[1]}")):
+    text = f"{parts[0]}.{parts[1]}"
+    if not any(hmac.compare_digest(signature, _signature(secret, text)) for secret in accepted):
         raise TokenRefused("signature verification failed")
     _check_time(found)
     return found

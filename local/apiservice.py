@@ -53,7 +53,7 @@ def ensure(folder: Path, start: Start, progress: Callable[[str], None]) -> Recor
     start = replace(start, program=str(_usable(Path(start.program), folder)))
     kept = record.write(path, replace(known(folder) or record.new(), start=start))
     health = _health(folder, kept.port)
-    if health.get("started") == start.fingerprint and health.get("ready"):
+    if health.get("started") == kept.fingerprint and health.get("ready"):
         _call(kept.port, "/_local/reload", "POST")
         return kept
     progress("starting the API")
@@ -69,9 +69,28 @@ def again(folder: Path, changed: Callable[[Start], Start], progress: Callable[[s
     if kept is None or kept.start is None:
         return
     start = changed(kept.start)
-    if _health(folder, kept.port).get("started") != start.fingerprint and Path(start.program).exists():
+    wanted = replace(kept, start=start)
+    if _health(folder, kept.port).get("started") != wanted.fingerprint and Path(start.program).exists():
         progress("starting the API")
-        _start(folder, record.write(folder / record.NAME, replace(kept, start=start)))
+        _start(folder, record.write(folder / record.NAME, wanted))
+
+
+def rotate(folder: Path, finish: bool, progress: Callable[[str], None]) -> bool:
+    """Give the API a new secret beside its own, or, to finish, take the old one out; started again where it ran.
+
+    :returns: whether there was something to do
+    :raises ServerError: where there never was an API, or it doesn't start
+    """
+    kept = known(folder)
+    if kept is None:
+        raise ServerError("there is no API on this machine whose secret could change: set database:api, then run up")
+    wanted = replace(kept, old=None) if finish else record.rotated(kept)
+    runs = bool(_health(folder, kept.port))
+    record.write(folder / record.NAME, wanted)
+    if runs and wanted.start and _health(folder, kept.port).get("started") != wanted.fingerprint:
+        progress("starting the API again")
+        _start(folder, wanted)
+    return wanted != kept
 
 
 def reload(folder: Path) -> None:

@@ -126,6 +126,17 @@ def _moved(start: Start, services: Services) -> Start:
     return replace(start, rest_url=rest, storage_url=storage)
 
 
+def rotate_api(stack: str, finish: bool, progress: Progress = lambda message: None) -> bool:
+    """A new secret for the API of `stack`, or the end of the old one.
+
+    :returns: whether there was something to do
+    :raises ServerError: where there never was an API, or it doesn't start
+    """
+    folder = stack_folder(stack)
+    with _locked(folder):
+        return apiservice.rotate(folder, finish, progress)
+
+
 def stop(stack: str) -> None:
     """Stop the services of `stack`; their data stays."""
     folder = stack_folder(stack)

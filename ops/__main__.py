@@ -91,6 +91,17 @@ When every client has its new one:      ./vpb rotate --finish --stack {stack}"""
 }
 
 
+SECRETS = {
+    False: """Tokens and keys of both secrets are accepted. The new ones:  ./vpb env --secrets --stack {stack}
+When every app has them and old tokens have ended:         ./vpb rotate --api --finish --stack {stack}""",
+    True: "Tokens and keys of the old secret are refused.",
+}
+SECRETS_BEFORE = {
+    False: "two secrets are accepted already; ./vpb rotate --api --finish --stack {stack} takes the old one out",
+    True: "one secret is accepted; there is no old one",
+}
+
+
 def _version(asked: bool) -> None:
     if asked:
         print(f"{PROGRAM} {VERSION}")
@@ -364,15 +375,28 @@ def rotate(
     force: Annotated[
         bool, typer.Option("--force", help="with --finish: end the sessions of the old passwords, also those at work")
     ] = False,
+    api: Annotated[
+        bool, typer.Option("--api", help="of the local API the secret that signs tokens, and no password")
+    ] = False,
     verbose: Verbose = False,
 ) -> None:
     """Give every login a new password; the old one stays open until --finish. Killed, it goes on when run again."""
+    from run import engine
+
+    if force and (api or not finish):
+        raise typer.BadParameter("--force goes with --finish alone")
+    engine.require(stack)
+    if api:
+        changed = engine.target(stack).rotate_api(stack, finish, _say)
+        print((SECRETS if changed else SECRETS_BEFORE)[finish].format(stack=stack))
+    else:
+        _rotate_passwords(stack, finish, force, verbose)
+
+
+def _rotate_passwords(stack: str, finish: bool, force: bool, verbose: bool) -> None:
     from ops import rotation
     from run import engine
 
-    if force and not finish:
-        raise typer.BadParameter("--force goes with --finish alone")
-    engine.require(stack)
     before = engine.passwords(stack)
     changed = rotation.finish(stack, force) if finish else rotation.begin(stack)
     if changed:

@@ -4,6 +4,7 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 
 from declared.connectionurl import Parameters
+from declared.errors import UserError
 from targets.target import Api, ApiStart, Service
 
 
@@ -34,6 +35,11 @@ class Elsewhere:
 
     def reload_api(self, stack: str) -> None:
         """None was started."""
+
+    def rotate_api(self, stack: str, finish: bool, progress: Callable[[str], None]) -> bool:
+        raise UserError(
+            f"stack {stack} has no API on this machine: its secret changes where the API is (docs/auth.md#keys-rotate)"
+        )
 
     def api(self, stack: str) -> Api | None:
         return None

@@ -115,6 +115,9 @@ class Local:
     def reload_api(self, stack: str) -> None:
         apiservice.reload(stack_folder(stack))
 
+    def rotate_api(self, stack: str, finish: bool, progress: Callable[[str], None]) -> bool:
+        return services.rotate_api(stack, finish, progress)
+
     def api(self, stack: str) -> Api | None:
         kept = apiservice.known(stack_folder(stack))
         if kept is None or kept.start is None:

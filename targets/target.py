@@ -215,6 +215,14 @@ class Target(Protocol):
         """Have that API read the structure again, where it runs."""
         ...
 
+    def rotate_api(self, stack: str, finish: bool, progress: Callable[[str], None]) -> bool:
+        """Give that API a new secret beside its own, or, to finish, have it accept the old one no more.
+
+        :returns: whether there was something to do
+        :raises UserError: where there is none, or it doesn't start
+        """
+        ...
+
     def api(self, stack: str) -> Api | None:
         """That API, whether it answers or not; None where it isn't to run."""
         ...

@@ -25,7 +25,7 @@ def main(path: Path) -> int:
         return 1
     postgrest = PostgREST(kept, kept.start)
     storage = Storage(Rows(kept.start.storage_url), Files(kept.start), kept.start.largest)
-    application = Application(path, kept, postgrest, Routes(storage, kept.secret), kept.start.fingerprint)
+    application = Application(path, kept, postgrest, Routes(storage, kept.secrets), kept.fingerprint)
 
     def end(*_: object) -> NoReturn:
         postgrest.stop()

@@ -1,7 +1,7 @@
 """Who asks: the key of the API that a request brings, and the token whose role and person it is of."""
 
 import json
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,7 +43,7 @@ class Caller:
 SERVICE = Caller(STORAGE_SERVICE)
 
 
-def of_storage(secret: str, request: Request) -> Caller:
+def of_storage(secrets: Sequence[str], request: Request) -> Caller:
     """Whose request to the Storage API it is; without a token, the key of the API stands for one.
 
     :raises Refused: without either, and for a token that isn't to be believed
@@ -53,7 +53,7 @@ def of_storage(secret: str, request: Request) -> Caller:
     if not token:
         raise invalid("headers must have required property 'authorization'")
     try:
-        claims = tokens.claims(secret, token)
+        claims = tokens.claims(secrets, token)
     except tokens.TokenRefused as error:
         raise denied(str(error)) from None
     role = claims.get("role", ANON)

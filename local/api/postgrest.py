@@ -11,6 +11,7 @@ import time
 from contextlib import suppress
 from typing import Any
 
+from declared import tokens
 from local.api.record import Record, Start
 from local.ports import HOST, free_port
 
@@ -74,7 +75,7 @@ class PostgREST:
             "PGRST_DB_POOL": str(SESSIONS),
             "PGRST_DB_POOL_ACQUISITION_TIMEOUT": "10",
             "PGRST_DB_MAX_ROWS": str(MOST_ROWS),
-            "PGRST_JWT_SECRET": record.secret,
+            "PGRST_JWT_SECRET": tokens.key_set(record.secrets),
             "PGRST_LOG_LEVEL": "error",
             "PGRST_OPENAPI_SERVER_PROXY_URI": f"http://{HOST}:{record.port}/rest/v1",
             "PGRST_SERVER_HOST": HOST,

@@ -44,6 +44,14 @@ class Start:
 
 
 @dataclass(frozen=True)
+class Secret:
+    """What tokens were signed with before a rotation."""
+
+    secret: str
+    issued: int
+
+
+@dataclass(frozen=True)
 class Record:
     """The whole file."""
 
@@ -54,10 +62,29 @@ class Record:
     """When the secret was made, in seconds since 1970: so the keys are the same each time."""
     start: Start | None = None
     """None where the API isn't to run."""
+    old: Secret | None = None
+    """The secret before, while its tokens and keys are accepted too."""
+
+    @property
+    def fingerprint(self) -> str:
+        """Of all that the API is started with; another one means that it has to be started again."""
+        return hashlib.sha256(
+            json.dumps([asdict(self)[name] for name in ("start", "secret", "old")]).encode()
+        ).hexdigest()
+
+    @property
+    def secrets(self) -> tuple[str, ...]:
+        """What a token may be signed with, the newest first."""
+        return (self.secret, *([self.old.secret] if self.old else []))
 
     def key(self, role: str) -> str:
         """The API's key with the rights of a role."""
         return tokens.of_role(self.secret, role, KEY_SECONDS, self.issued)
+
+    def keys(self, role: str) -> tuple[str, ...]:
+        """Each key of the API that is accepted for a role."""
+        old = [tokens.of_role(self.old.secret, role, KEY_SECONDS, self.old.issued)] if self.old else []
+        return (self.key(role), *old)
 
 
 def read(path: Path) -> Record | None:
@@ -69,12 +96,22 @@ def read(path: Path) -> Record | None:
         start = found["start"] and Start(**{**found["start"], "schemas": tuple(found["start"]["schemas"])})
     except TypeError:  # of another version
         start = None
-    return Record(found["port"], found["secret"], found["issued"], start)
+    # Files of the version before have no rotation.
+    old = Secret(**found["old"]) if found.get("old") else None
+    return Record(found["port"], found["secret"], found["issued"], start, old)
 
 
 def new() -> Record:
     """With a secret of its own."""
     return Record(free_port(), secrets.token_urlsafe(tokens.SHORTEST_SECRET), int(time.time()))
+
+
+def rotated(record: Record) -> Record:
+    """With a new secret beside the present one; the same where two are accepted already."""
+    if record.old:
+        return record
+    fresh, now = secrets.token_urlsafe(tokens.SHORTEST_SECRET), int(time.time())
+    return replace(record, secret=fresh, issued=now, old=Secret(record.secret, record.issued))
 
 
 def write(path: Path, record: Record) -> Record:

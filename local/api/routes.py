@@ -1,7 +1,7 @@
 """The paths below `/storage/v1`, as supabase-js calls them."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from hashlib import sha256
 from typing import Any
 from urllib.parse import quote
@@ -36,11 +36,11 @@ At = tuple[str, str]
 class Routes:
     """The Storage API over HTTP.
 
-    :param secret: what tokens are signed with
+    :param secrets: what tokens may be signed with, the newest first
     """
 
-    def __init__(self, storage: Storage, secret: str) -> None:
-        self._storage, self._secret = storage, secret
+    def __init__(self, storage: Storage, secrets: Sequence[str]) -> None:
+        self._storage, self._secrets = storage, secrets
         self._object: dict[tuple[str, str], Callable[[Request, list[str]], Response]] = {
             ("GET", "public"): self._public,
             ("GET", "sign"): self._signed,
@@ -83,7 +83,7 @@ class Routes:
         self._storage.rows.reload()
 
     def _caller(self, request: Request) -> Caller:
-        return of_storage(self._secret, request)
+        return of_storage(self._secrets, request)
 
     def _bucket(self, request: Request, rest: list[str]) -> Response:
         if request.method != "GET":
@@ -237,23 +237,23 @@ class Routes:
     def _token(self, purpose: str, at: At, seconds: int, more: dict[str, Any] | None = None) -> str:
         now = int(time.time())
         claims = {"url": "/".join(at), "iat": now, "exp": now + seconds, **(more or {})}
-        return tokens.signed(self._key(purpose), claims)
+        return tokens.signed(self._keys(purpose)[0], claims)
 
     def _claims(self, purpose: str, at: At, request: Request) -> dict[str, Any]:
         token = request.args.get("token")
         if not token:
             raise errors.invalid("querystring must have required property 'token'")
         try:
-            found = tokens.claims(self._key(purpose), token)
+            found = tokens.claims(self._keys(purpose), token)
         except tokens.TokenRefused as error:
             raise errors.bad_token(str(error)) from None
         if found.get("url") != "/".join(at):
             raise errors.Refused(400, "InvalidSignature", "Invalid signature")
         return found
 
-    def _key(self, purpose: str) -> str:
+    def _keys(self, purpose: str) -> list[str]:
         """What addresses are signed with: no token of a person is one, nor is one address another kind's."""
-        return sha256(f"{purpose} {self._secret}".encode()).hexdigest()
+        return [sha256(f"{purpose} {secret}".encode()).hexdigest() for secret in self._secrets]
 
 
 def _at(rest: list[str]) -> At:

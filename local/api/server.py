@@ -58,7 +58,7 @@ class Application:
     def __init__(self, path: Path, record: Record, postgrest: PostgREST, routes: Routes, started: str) -> None:
         self._path, self._postgrest, self._routes, self._started = path, postgrest, routes, started
         self._rest = Rest(postgrest.port)
-        self._keys = [record.key(role) for role in ("anon", "service_role")]
+        self._keys = [key for role in ("anon", "service_role") for key in record.keys(role)]
         self._reload: Callable[[], None] = routes.reload
 
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:

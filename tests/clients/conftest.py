@@ -16,12 +16,15 @@ from psycopg import sql
 import toolchain
 from harness import data
 from provider import openpgp
-from tests.clients import world
+from tests.clients import localapi, typescript, world
+from tests.clients.localapi import LocalApi
+from tests.clients.typescript import App
 from tests.clients.world import Complete, Programs
 from tests.conftest import absent
+from tests.local.conftest import MotoServer
 from tests.sql import provision
 from tests.sql.provision import ADA, BOB
-from toolchain import node
+from toolchain import node, versions
 
 PROJECTS = 1000
 # People without a name, files of no type and files that the scanner has given up, a bucket that no quota counts.
@@ -42,6 +45,15 @@ def packages() -> node.Packages:
         return node.ensure(toolchain.context_of(), world.HERE)
     except toolchain.ToolchainError as error:
         absent(f"no real clients here: {error}")
+
+
+@pytest.fixture(scope="module")
+def app(packages: node.Packages, tmp_path_factory: pytest.TempPathFactory) -> App:
+    try:
+        own = node.ensure(toolchain.context_of(), versions.TYPESCRIPT)
+    except toolchain.ToolchainError as error:
+        absent(f"no TypeScript here: {error}")
+    return typescript.app(tmp_path_factory.mktemp("typed") / "app", own, packages)
 
 
 @pytest.fixture(scope="session")
@@ -105,6 +117,22 @@ def pgbouncer() -> Path:
     if program is None:
         absent("no pgbouncer on PATH nor in /usr/sbin (Debian: apt install pgbouncer)")
     return Path(program)
+
+
+@pytest.fixture(scope="module")
+def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MotoServer]:
+    server = MotoServer(tmp_path_factory.mktemp("moto") / "state")
+    server.start()
+    yield server
+    server.stop()
+
+
+@pytest.fixture(scope="module")
+def served(
+    packages: object, complete: Complete, moto: MotoServer, tmp_path_factory: pytest.TempPathFactory
+) -> Iterator[LocalApi]:
+    with localapi.running(complete, moto, tmp_path_factory.mktemp("api")) as found:
+        yield found
 
 
 @pytest.fixture(scope="session")

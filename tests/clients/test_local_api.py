@@ -12,6 +12,7 @@ from typing import Any
 
 import pytest
 
+from declared import tokens
 from declared.connectionurl import parse
 from declared.objectlayout import TENANT
 from local import apiservice, services
@@ -21,15 +22,7 @@ from tests.clients import localapi
 from tests.clients.localapi import LocalApi
 from tests.clients.world import Complete, Programs
 from tests.local.conftest import MotoServer
-from tests.sql.provision import Connection
-
-
-@pytest.fixture(scope="module")
-def moto(tmp_path_factory: pytest.TempPathFactory) -> Iterator[MotoServer]:
-    server = MotoServer(tmp_path_factory.mktemp("moto") / "state")
-    server.start()
-    yield server
-    server.stop()
+from tests.sql.provision import ADA, Connection
 
 
 @pytest.fixture(scope="module")
@@ -38,14 +31,6 @@ def complete(complete: Complete, cluster: Any, complete_template: str) -> Iterat
     name = f"local_api_{os.getpid()}"
     yield replace(complete, database=cluster.create(name, complete_template))
     cluster.drop(name)
-
-
-@pytest.fixture(scope="module")
-def served(
-    packages: object, complete: Complete, moto: MotoServer, tmp_path_factory: pytest.TempPathFactory
-) -> Iterator[LocalApi]:
-    with localapi.running(complete, moto, tmp_path_factory.mktemp("api")) as found:
-        yield found
 
 
 def faults(results: dict[str, str]) -> dict[str, str]:
@@ -85,9 +70,10 @@ def test_nothing_secret_is_in_its_log_or_on_a_command_line(served: LocalApi) -> 
     assert (served.folder / "api.json").stat().st_mode & 0o777 == 0o600
 
 
-def ask(served: LocalApi, path: str) -> tuple[int, str]:
-    """The status and the text that a visitor gets."""
-    request = urllib.request.Request(served.url + path, headers={"apikey": served.values()["anon"]})
+def ask(served: LocalApi, path: str, key: str = "", token: str = "") -> tuple[int, str]:
+    """The status and the text that a visitor gets, or who has the token."""
+    headers = {"apikey": key or served.values()["anon"]} | ({"Authorization": f"Bearer {token}"} if token else {})
+    request = urllib.request.Request(served.url + path, headers=headers)
     try:
         with urllib.request.urlopen(request, timeout=10) as answer:
             return int(answer.status), answer.read().decode()
@@ -151,6 +137,37 @@ def test_what_ends_is_started_again_with_the_same_keys(served: LocalApi) -> None
     assert {name: served.values()[name] for name in ("url", "anon", "service")} == {
         name: before[name] for name in ("url", "anon", "service")
     }
+
+
+def test_a_token_of_the_old_secret_is_served_until_it_is_taken_out(served: LocalApi) -> None:
+    """By PostgREST and by the storage part; a forged one never, and one that names no algorithm neither."""
+    old, secret = served.values(), served.secret
+    unsigned = f"{'.'.join(tokens.signed('', {'role': 'service_role'}).split('.')[:2])}."
+
+    def verdicts() -> dict[str, list[int]]:
+        """Of each token at both parts, and of both keys."""
+        now = served.values()
+        asked = {
+            "old": (now["anon"], old["tokens"]["ada"]),
+            "new": (now["anon"], now["tokens"]["ada"]),
+            "forged": (now["anon"], now["tokens"]["forged"]),
+            "unsigned": (now["anon"], unsigned),
+            "expired": (now["anon"], tokens.of_person(secret, ADA, 60, int(time.time()) - 3600)),
+            "key": (old["anon"], ""),
+        }
+        paths = ("/rest/v1/projects?limit=1", "/storage/v1/bucket")
+        return {name: [ask(served, path, *given)[0] for path in paths] for name, given in asked.items()}
+
+    never = {"forged": [401, 400], "unsigned": [401, 400], "expired": [401, 400]}
+    assert apiservice.rotate(served.folder, False, lambda message: None)
+    assert served.secret != secret
+    assert verdicts() == {"old": [200, 200], "new": [200, 200], "key": [200, 200], **never}
+    assert not apiservice.rotate(served.folder, False, lambda message: None), "two are open already"
+    served.again()
+    assert verdicts()["old"] == [200, 200]
+    assert apiservice.rotate(served.folder, True, lambda message: None)
+    assert verdicts() == {"old": [401, 400], "new": [200, 200], "key": [401, 400], **never}
+    assert not apiservice.rotate(served.folder, True, lambda message: None)
 
 
 def test_postgrest_runs_without_rights_of_root(served: LocalApi) -> None:

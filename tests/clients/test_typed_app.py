@@ -11,17 +11,14 @@ from typing import Any
 import psycopg
 import pytest
 
-import toolchain
 from declared.paths import CHECKOUT
 from generate.clients import catalogue, patterns
 from generate.clients import typescript as generator
-from tests.clients import typescript, world
+from tests.clients import world
 from tests.clients.test_typed_queries import EMPTY, LOGINS, arguments
 from tests.clients.typescript import App
 from tests.clients.world import Complete
-from tests.conftest import absent
 from tests.sql.provision import row
-from toolchain import node, versions
 
 pytestmark = pytest.mark.xdist_group("typed")
 # What the program around an example has.
@@ -31,15 +28,6 @@ declare const pool: Pool;
 declare function show(page: unknown): void;
 """
 EXAMPLE = world.HERE / "typed_example.ts"
-
-
-@pytest.fixture(scope="module")
-def app(packages: node.Packages, tmp_path_factory: pytest.TempPathFactory) -> App:
-    try:
-        own = node.ensure(toolchain.context_of(), versions.TYPESCRIPT)
-    except toolchain.ToolchainError as error:
-        absent(f"no TypeScript here: {error}")
-    return typescript.app(tmp_path_factory.mktemp("typed") / "app", own, packages)
 
 
 def examples(page: Path, language: str) -> list[str]:

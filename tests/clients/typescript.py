@@ -1,5 +1,6 @@
 """The TypeScript package as an app has it: compiled as strictly as its own settings say, among the app's packages."""
 
+import json
 import os
 import shutil
 import subprocess
@@ -38,6 +39,18 @@ class App:
             check=False,
         )
 
+    def build(self, name: str) -> Path:
+        """A program of the folder as JavaScript, compiled as strictly; the compiler has nothing against it."""
+        settings = {
+            "extends": "./package/tsconfig.json",
+            "compilerOptions": {"rootDir": ".", "outDir": "out"},
+            "files": [name],
+        }
+        (self.folder / "build.json").write_text(json.dumps(settings))
+        done = self.run(self.folder / "package" / "node_modules" / "typescript" / "bin" / "tsc", "-p", "build.json")
+        assert done.returncode == 0, done.stdout
+        return (self.folder / "out" / name).with_suffix(".js")
+
     def compile(self) -> str:
         """What the compiler says against the folder's programs; empty for nothing."""
         return self.run(self.folder / "package" / "node_modules" / "typescript" / "bin" / "tsc", "-p", ".").stdout
@@ -56,7 +69,7 @@ def app(folder: Path, own: Packages, clients: Packages) -> App:
     modules = folder / "node_modules"
     (modules / "@types").mkdir(parents=True)
     (modules / NAME).symlink_to(package)
-    for name in ("pg", "@supabase"):
+    for name in ("pg", "ws", "@supabase", "@auth", "oauth2-mock-server"):
         (modules / name).symlink_to(clients.modules / name)
     for name in ("@types/pg", "@types/node"):
         (modules / name).symlink_to(own.modules / name)

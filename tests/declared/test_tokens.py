@@ -61,3 +61,10 @@ def test_anything_else_is_refused_and_says_why(name: str):
     with pytest.raises(TokenRefused) as caught:
         tokens.claims(SECRET, token)
     assert str(caught.value) == said
+
+
+def test_of_two_secrets_either_signs_and_no_third():
+    for secret in (SECRET, "the one before"):
+        assert tokens.claims([SECRET, "the one before"], tokens.signed(secret, {"role": "anon"})) == {"role": "anon"}
+    with pytest.raises(TokenRefused):
+        tokens.claims([SECRET, "the one before"], tokens.signed("another", {"role": "anon"}))

@@ -126,3 +126,21 @@ def test_where_up_is_not_begun_the_setting_is_what_it_was(stack, capsys, monkeyp
     assert stack.file == there
     assert stack.calls[1] == "preview"
     assert f"database:passwords is {there} again" in capsys.readouterr().err
+
+
+def test_the_secret_of_the_local_api_has_a_rotation_of_its_own(stack, capsys, monkeypatch):
+    asked = []
+
+    class Target:
+        def rotate_api(self, name: str, finish: bool, progress: object) -> bool:
+            asked.append((name, finish))
+            return len(asked) < 3
+
+    monkeypatch.setattr(engine, "target", lambda name: Target())
+    for words in (["rotate", "--api"], ["rotate", "--api", "--finish"], ["rotate", "--api", "--finish"]):
+        assert ops.main(words) == 0
+    said = capsys.readouterr().out
+    assert asked == [("dev", False), ("dev", True), ("dev", True)]
+    assert said.index("./vpb rotate --api --finish --stack dev") < said.index("old secret are refused")
+    assert said.endswith("one secret is accepted; there is no old one\n")
+    assert (stack.calls, ops.main(["rotate", "--api", "--force"])) == ([], 1)

@@ -5,6 +5,8 @@ export interface PersonClaims {
   /** The person's id: `auth.uid()` of the row policies, `users.id` of Auth.js. */
   sub: string;
   role: "authenticated";
+  /** Whom the token is for; Supabase's servers write it, row policies don't read it. */
+  aud?: "authenticated";
   email?: string;
   /** When the token was made and when it ends, in seconds since 1970. */
   iat?: number;
