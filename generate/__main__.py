@@ -2,6 +2,8 @@
 
 import sys
 
+from pulumi import RunError
+
 from declared.errors import UserError
 from declared.paths import CHECKOUT
 from generate import files
@@ -13,7 +15,7 @@ def main() -> int:
     """Write what differs, and name it."""
     try:
         written = files.write()
-    except (UserError, ToolchainError, ProvisioningFailed) as error:
+    except (UserError, ToolchainError, ProvisioningFailed, RunError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     for path in written:

@@ -27,7 +27,7 @@ from ops.archive import command as archive
 from ops.backups import command as backups
 from ops.backups import wholecommand
 from ops.branches import command as branch
-from ops.errors import CommandError, answered
+from ops.errors import CommandError, Interrupted, answered
 from ops.everyday import command as everyday
 from ops.guardrails import command as guardrails
 from ops.health import command as health
@@ -510,6 +510,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
         context: typer.Context | None = getattr(error, "ctx", None)
         wrong = error.format_message() if getattr(error, "param", None) else str(error)
         return _failed(f"{' '.join(wrong.split())} See {context.command_path if context else PROGRAM} --help", words)
+    except Interrupted as error:
+        _failed(str(error), words)
+        return INTERRUPTED
     except (UserError, ObjectError) as error:
         return _failed(str(error), words)
     except typer.Abort:

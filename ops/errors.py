@@ -9,6 +9,10 @@ class CommandError(UserError):
     """A command can't be carried out."""
 
 
+class Interrupted(CommandError):
+    """Ctrl-C, where running it again doesn't go on; the line says what is left."""
+
+
 def answered(error: Exception) -> str | None:
     """What the database, AWS or a file system has said no with, in one line; None for an error of another kind.
 

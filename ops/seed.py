@@ -18,7 +18,7 @@ from guardrails.environment import Environment as Kind
 from harness import data
 from ops.database import Connection, connect
 from ops.environment import Environment
-from ops.errors import CommandError, answered
+from ops.errors import CommandError, Interrupted, answered
 from run import engine
 
 APPLICATION = "vpb seed"
@@ -102,10 +102,12 @@ def fill(stack: str, size: Size, seed: int, say: Callable[[str], object]) -> See
             files = _files(connection, environment, size.files)
             say("files")
             return _counted(connection, stack, files)
-    except psycopg.Error as error:
+    except (psycopg.Error, BotoCoreError, ClientError, KeyboardInterrupt) as error:
         left = (
             f"the rows are there, not all files; `./vpb reset --stack {stack}` empties it" if made else "no row is left"
         )
+        if isinstance(error, KeyboardInterrupt):
+            raise Interrupted(f"stack {stack}: interrupted; {left}") from None
         raise CommandError(f"stack {stack}: {answered(error)}; {left}") from None
 
 

@@ -2,6 +2,8 @@
 
 import sys
 
+from pulumi import RunError
+
 from declared.errors import UserError
 from declared.paths import CHECKOUT
 from generate import files
@@ -16,7 +18,7 @@ def main() -> int:
         with scratch.server() as server:
             scratch.complete(server.url())
             made = clients.made(server.url())
-    except (UserError, ToolchainError, scratch.ProvisioningFailed) as error:
+    except (UserError, ToolchainError, scratch.ProvisioningFailed, RunError) as error:
         print(f"error: {error}", file=sys.stderr)
         return 1
     for path in files.replaced(made):

@@ -25,7 +25,9 @@ where k.contype = 'c' and cardinality(k.conkey) = 1 and k.convalidated
 FUNCTIONS = """
 select n.nspname || '.' || p.proname, p.proretset,
     coalesce(p.proargnames, '{}'), coalesce(p.proargmodes::text[], array_fill('i'::text, array[p.pronargs::int])),
-    array(select pg_get_function_arg_default(p.oid, i) from generate_series(1, p.pronargs) as i)
+    array(select pg_get_function_arg_default(p.oid, i) from generate_series(1, p.pronargs) as i),
+    (select r.relnamespace::regnamespace::text || '.' || r.relname from pg_class as r
+        where r.reltype = p.prorettype and r.relkind in ('r', 'p', 'v'))
 from pg_proc as p join pg_namespace as n on n.oid = p.pronamespace
 where n.nspname in ('public', 'ops') and p.prokind = 'f' and p.prorettype <> 'trigger'::regtype
     and not exists (select from pg_depend as d where d.objid = p.oid and d.deptype = 'e')
@@ -62,6 +64,8 @@ class Function:
     columns: Sequence[str]
     """Of its result; a single empty text where it returns one value."""
     many: bool
+    relation: str | None = None
+    """The table or view whose rows it returns."""
 
 
 @dataclass(frozen=True)
@@ -106,12 +110,12 @@ def read(connection: Connection) -> Catalogue:
     }
     functions: dict[str, Function] = {}
     twice: set[str] = set()
-    for name, many, names, modes, defaults in connection.execute(FUNCTIONS.encode()):
+    for name, many, names, modes, defaults, relation in connection.execute(FUNCTIONS.encode()):
         if name in functions:
             twice.add(name)
         given = [each for each, mode in zip(names, modes, strict=False) if mode in "iv"]
         returned = [each for each, mode in zip(names, modes, strict=False) if mode in "to"]
-        functions[name] = Function(name, dict(zip(given, defaults, strict=True)), returned or [""], many)
+        functions[name] = Function(name, dict(zip(given, defaults, strict=True)), returned or [""], many, relation)
     if published := sorted(name for name in twice if name.startswith("public.")):
         raise TypesError(f"{published[0]}: there are two of this name, which no client can tell apart; rename one")
     return Catalogue(columns, {name: each for name, each in functions.items() if name not in twice})

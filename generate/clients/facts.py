@@ -30,7 +30,17 @@ VALUES: Mapping[str, tuple[str, ...]] = {
 }
 
 # `table.column` without a default that a trigger fills: the generator takes it for required.
-FILLED_BY_TRIGGER = frozenset({"public.project_components.position"})
+FILLED_BY_TRIGGER = frozenset(
+    {
+        "public.project_components.position",
+        # As the file is stored.
+        "public.audio_recordings.bytes",
+        "public.audio_recordings.mime_type",
+    }
+)
+
+# `view.column` that is never null, which PostgreSQL knows of no view.
+NEVER_NULL: frozenset[str] = frozenset()
 
 # Query pattern → how many rows it returns, where it isn't many. One that breaks it fails in the client.
 ROWS: Mapping[str, str] = {

@@ -5,6 +5,7 @@ The status of HTTP is 400 for all that the body tells apart, as the Storage API 
 
 import json
 from collections.abc import Callable
+from datetime import UTC, datetime
 from typing import Any
 
 import psycopg
@@ -25,8 +26,14 @@ class Refused(Exception):
 
 
 def as_json(body: Any, status: int = 200) -> Response:
-    """An answer in JSON."""
-    return Response(json.dumps(body, default=str), status, content_type="application/json; charset=utf-8")
+    """An answer in JSON, with times as JavaScript writes them."""
+    return Response(json.dumps(body, default=_plain), status, content_type="application/json; charset=utf-8")
+
+
+def _plain(value: Any) -> str:
+    if isinstance(value, datetime):
+        return value.astimezone(UTC).isoformat(timespec="milliseconds").replace("+00:00", "Z")
+    return str(value)
 
 
 def no_bucket() -> Refused:

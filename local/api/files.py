@@ -7,6 +7,7 @@ from typing import Any, BinaryIO
 import boto3
 from botocore.config import Config
 from botocore.exceptions import ClientError
+from werkzeug import Request
 
 from declared.objectlayout import prefix
 from local.api.errors import Refused, no_key
@@ -14,8 +15,6 @@ from local.api.record import Start
 
 # Bytes that are read at once; seconds.
 CHUNK, CONNECT, READ = 1 << 16, 5, 120
-# What a request says of the part and the version that it wants → the parameter of S3.
-CONDITIONS = {"Range": "Range", "If-None-Match": "IfNoneMatch", "If-Modified-Since": "IfModifiedSince"}
 PASSED_ON = {"Content-Type", "Content-Length", "Content-Range", "ETag", "Last-Modified", "Cache-Control"}
 
 
@@ -67,12 +66,12 @@ class Files:
         if keys:
             self._s3.delete_objects(Bucket=self._bucket, Delete={"Objects": keys, "Quiet": True})
 
-    def fetch(self, bucket: str, name: str, version: str, asked: Mapping[str, str]) -> Download:
-        """A file, or the part of it that is asked for.
+    def fetch(self, bucket: str, name: str, version: str, request: Request) -> Download:
+        """A file, or the part of it that a request asks for.
 
         :raises Refused: where it isn't there, or hasn't that part
         """
-        wanted = {word: asked[header] for header, word in CONDITIONS.items() if header in asked}
+        wanted = conditions(request)
         try:
             found = self._s3.get_object(**self._at(bucket, name, version), **wanted)
         except ClientError as error:
@@ -102,6 +101,18 @@ class Files:
             "contentLength": head["ContentLength"],
             "httpStatusCode": 200,
         }
+
+
+def conditions(request: Request) -> dict[str, Any]:
+    """What S3 is asked for: part and version. What isn't understood doesn't count (RFC 9110, 13.1 and 14.2)."""
+    found: dict[str, Any] = {}
+    if request.range is not None and request.range.units == "bytes":
+        found["Range"] = request.range.to_header()
+    if request.if_none_match:
+        found["IfNoneMatch"] = request.if_none_match.to_header()
+    if request.if_modified_since is not None:
+        found["IfModifiedSince"] = request.if_modified_since
+    return found
 
 
 def _headers(answer: Mapping[str, Any]) -> dict[str, str]:

@@ -9,7 +9,8 @@ from urllib.parse import quote
 from werkzeug import Request, Response
 
 from declared import tokens
-from local.api import errors, uploads
+from local.api import asked, errors, uploads
+from local.api.asked import At
 from local.api.callers import SERVICE, Caller, of_storage
 from local.api.errors import as_json
 from local.api.rest import closed_after
@@ -30,7 +31,6 @@ MISSING = {
     "iceberg": ("analytics buckets", "there is nothing in their place"),
     "cdn": ("cache", "nothing is kept between here and the store"),
 }
-At = tuple[str, str]
 
 
 class Routes:
@@ -144,17 +144,17 @@ class Routes:
         return self._bytes(request, SERVICE, "object.get_public", at)
 
     def _sign(self, request: Request, rest: list[str]) -> Response:
-        caller, asked = self._caller(request), _body(request)
-        seconds = asked.get("expiresIn")
+        caller, given = self._caller(request), asked.body(request)
+        seconds = given.get("expiresIn")
         if isinstance(seconds, bool) or not isinstance(seconds, int) or seconds < 1:
             raise errors.invalid("body/expiresIn must be >= 1")
-        if asked.get("transform"):
+        if given.get("transform"):
             raise errors.missing(*MISSING["render"])
         if len(rest) > 1:
             at = _at(rest)
             self._storage.rows.one(caller, "object.sign", *at)
             return as_json({"signedURL": _signed_path("sign", at, self._token("download", at, seconds))})
-        names = [str(name) for name in asked.get("paths") or ()][:MOST_LISTED]
+        names = asked.names(given, "paths")[:MOST_LISTED]
         return as_json([self._signed_one(caller, (_bucket(rest), name), seconds) for name in names])
 
     def _signed_one(self, caller: Caller, at: At, seconds: int) -> dict[str, Any]:
@@ -190,16 +190,15 @@ class Routes:
         )
 
     def _list(self, request: Request, rest: list[str]) -> Response:
-        caller, asked, bucket = self._caller(request), _body(request), _bucket(rest)
-        prefix = str(asked.get("prefix") or "")
-        order = asked.get("sortBy") or {}
+        caller, given, bucket = self._caller(request), asked.body(request), _bucket(rest)
+        prefix, order = asked.text(given, "prefix"), asked.sorting(given)
         page = Page(
             folder=f"{prefix.rstrip('/')}/" if prefix.strip("/") else "",
-            search=str(asked.get("search") or ""),
+            search=asked.text(given, "search"),
             column=next((each for each in COLUMNS if each == order.get("column")), COLUMNS[0]),
             descending=order.get("order") == "desc",
-            limit=min(max(_number(asked.get("limit"), 100), 1), MOST_LISTED),
-            offset=max(_number(asked.get("offset"), 0), 0),
+            limit=max(asked.number(given, "limit", 100, MOST_LISTED), 1),
+            offset=asked.number(given, "offset", 0),
         )
         self._storage.rows.bucket(bucket)
         return as_json([dict(row) for row in self._storage.rows.listed(caller, bucket, page)])
@@ -209,24 +208,24 @@ class Routes:
         if len(rest) > 1:
             self._storage.remove_one(caller, *_at(rest))
             return as_json({"message": "Successfully deleted"})
-        names = [str(name) for name in _body(request).get("prefixes") or ()]
+        names = asked.names(asked.body(request), "prefixes")
         if not 1 <= len(names) <= MOST_REMOVED:
             raise errors.invalid(f"body/prefixes must have 1 to {MOST_REMOVED} items")
         return as_json(self._storage.remove(caller, _bucket(rest), names))
 
     def _copy(self, request: Request, rest: list[str]) -> Response:
-        caller, (here, there) = self._caller(request), _both(request)
+        caller, (here, there) = self._caller(request), asked.both(request)
         stored = self._storage.copy(caller, here, there, request.headers.get("x-upsert") == "true")
         return as_json({"Id": stored.id, "Key": stored.key})
 
     def _move(self, request: Request, rest: list[str]) -> Response:
-        caller, (here, there) = self._caller(request), _both(request)
+        caller, (here, there) = self._caller(request), asked.both(request)
         self._storage.move(caller, here, there)
         return as_json({"message": "Successfully moved"})
 
     def _bytes(self, request: Request, reader: Caller, operation: str, at: At) -> Response:
         row = self._storage.rows.one(reader, operation, *at)
-        found = self._storage.files.fetch(*at, row["version"], request.headers)
+        found = self._storage.files.fetch(*at, row["version"], request)
         answer = Response(found.chunks, found.status, dict(found.headers))
         answer.headers["X-Content-Type-Options"] = "nosniff"
         answer.headers["Accept-Ranges"] = "bytes"
@@ -273,26 +272,6 @@ def _behind(rest: list[str], word: str) -> list[str]:
     if rest[:1] != [word]:
         raise errors.missing(*MISSING["upload"])
     return rest[1:]
-
-
-def _both(request: Request) -> tuple[At, At]:
-    asked = _body(request)
-    for name in ("bucketId", "sourceKey", "destinationKey"):
-        if not isinstance(asked.get(name), str) or not asked[name]:
-            raise errors.invalid(f"body must have required property '{name}'")
-    here = asked["bucketId"], asked["sourceKey"]
-    return here, (str(asked.get("destinationBucket") or asked["bucketId"]), asked["destinationKey"])
-
-
-def _body(request: Request) -> dict[str, Any]:
-    found = request.get_json(force=True, silent=True)
-    if not isinstance(found, dict):
-        raise errors.invalid("body must be object")
-    return found
-
-
-def _number(given: Any, otherwise: int) -> int:
-    return given if isinstance(given, int) and not isinstance(given, bool) else otherwise
 
 
 def _signed_path(kind: str, at: At, token: str) -> str:

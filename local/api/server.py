@@ -20,7 +20,8 @@ from local.api.record import Record
 from local.api.rest import Rest
 from local.api.routes import Routes
 
-HEALTH, RELOAD = "/_local/health", "/_local/reload"
+OWN = "/_local/"
+HEALTH, RELOAD = f"{OWN}health", f"{OWN}reload"
 REST, STORAGE = "/rest/v1", "/storage/v1"
 METHODS = "GET, HEAD, POST, PUT, PATCH, DELETE, OPTIONS"
 EXPOSED = "Content-Encoding, Content-Location, Content-Range, Content-Type, Date, ETag, Location, Range-Unit"
@@ -64,8 +65,10 @@ class Application:
     def __call__(self, environ: dict[str, Any], start_response: Callable[..., Any]) -> Iterable[bytes]:
         request = Request(environ)
         response = self._answer(request)
-        response.headers["Access-Control-Allow-Origin"] = "*"
-        response.headers["Access-Control-Expose-Headers"] = EXPOSED
+        # What is for this machine's commands, no page of a browser reads.
+        if not request.path.startswith(OWN):
+            response.headers["Access-Control-Allow-Origin"] = "*"
+            response.headers["Access-Control-Expose-Headers"] = EXPOSED
         body: Iterable[bytes] = response(environ, start_response)
         return body
 

@@ -23,8 +23,9 @@ def content(request: Request, limit: Callable[[], int]) -> Iterator[Content]:
     """The file that a request sends. What isn't taken is read all the same: a client that sends hears no answer before.
 
     :param limit: bytes that its bucket takes; raises `Refused` where there is no such bucket
-    :raises Refused: for more bytes than that, and for a form without a file
+    :raises Refused: for more bytes than that, for a form without a file, and for what no header can hold
     """
+    _refuse_length(request)
     with tempfile.SpooledTemporaryFile(MEMORY) as body:
         try:
             most = limit()
@@ -34,6 +35,7 @@ def content(request: Request, limit: Callable[[], int]) -> Iterator[Content]:
         except Exception:
             drain(request)
             raise
+        _refuse_unfit(found)
         yield found
 
 
@@ -63,6 +65,19 @@ def _raw(request: Request, body: BinaryIO, most: int) -> Content:
     given = request.headers.get("x-metadata")
     cache = request.headers.get("Cache-Control", "no-cache")
     return Content(body, size, request.content_type or PLAIN, cache, _metadata(given, encoded=True))
+
+
+def _refuse_length(request: Request) -> None:
+    given = request.headers.get("Content-Length", "0")
+    if not (given.isascii() and given.isdigit()):
+        raise errors.invalid("header content-length must be a number of bytes")
+
+
+def _refuse_unfit(content: Content) -> None:
+    """What is kept beside a file is sent as headers to the store, and to who downloads it."""
+    for name, value in (("content-type", content.mime), ("cache-control", content.cache)):
+        if not (value.isascii() and value.isprintable()):
+            raise errors.invalid(f"{name} must be printable ASCII")
 
 
 def _refuse_over(most: int, size: int) -> None:

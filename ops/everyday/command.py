@@ -73,8 +73,10 @@ def token(
     if (person is None) is (role is None):
         raise typer.BadParameter("name a person by --as or a role by --role")
     lasting = tokens.seconds(expires)
-    made = tokens.of_person(stack, person, lasting, secret) if person else None
-    print(made or tokens.of_role(stack, str(role), lasting, secret))
+    if person is not None:
+        print(tokens.of_person(stack, person, lasting, secret))
+    else:
+        print(tokens.of_role(stack, str(role), lasting, secret))
 
 
 @app.command(epilog="Example: ./vpb status --stack pr-12 --json")

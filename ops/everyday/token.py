@@ -56,8 +56,9 @@ def _found(stack: str, person: str) -> str:
         id = str(UUID(person))
     except ValueError:
         id = None
-        if "@" not in person:
-            raise CommandError(f"--as takes a person's id, which is a UUID, or address, not {person!r}") from None
+        # What a terminal can't show, or no text can hold, is in no address.
+        if "@" not in person or not person.isprintable():
+            raise CommandError(f"--as takes a person's id, which is a UUID, or address, not {person!a}") from None
     engine.require(stack)
     url = connectionurl.compose(_admin(stack))
     with connect(url, "vpb token") as connection:

@@ -1,12 +1,16 @@
 """The local API: supabase-js with its URL and keys, its process, its log."""
 
+import http.client
+import json
 import os
+import re
 import signal
 import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
 from dataclasses import replace
+from email.message import Message
 from pathlib import Path
 from typing import Any
 
@@ -68,6 +72,87 @@ def test_nothing_secret_is_in_its_log_or_on_a_command_line(served: LocalApi) -> 
     assert "local.api" in said
     assert [each for each in secrets if each in said] == []
     assert (served.folder / "api.json").stat().st_mode & 0o777 == 0o600
+
+
+AVATARS = f"/storage/v1/object/avatars/{ADA}"
+# Method, path, headers and body that no client of Supabase's sends → what the answer says. A form of bytes is a header.
+STRANGE: dict[str, tuple[str, str, dict[str, str], bytes, str]] = {
+    "sort by a text": (
+        "POST",
+        "/storage/v1/object/list/avatars",
+        {},
+        b'{"sortBy": "name"}',
+        "body/sortBy must be object",
+    ),
+    "a search that is a list": (
+        "POST",
+        "/storage/v1/object/list/avatars",
+        {},
+        b'{"search": []}',
+        "body/search must be",
+    ),
+    "beyond any list": ("POST", "/storage/v1/object/list/avatars", {}, b'{"offset": 1%s}' % (b"0" * 30), "[]"),
+    "half a character": ("POST", "/storage/v1/object/list/avatars", {}, b'{"prefix": "\\ud800"}', "Invalid key: "),
+    "nested deeply": ("POST", "/storage/v1/object/list/avatars", {}, b"[" * 200_000, "body must be object"),
+    "prefixes that are a number": ("DELETE", "/storage/v1/object/avatars", {}, b'{"prefixes": 1}', "must be array"),
+    "paths that are numbers": (
+        "POST",
+        "/storage/v1/object/sign/avatars",
+        {},
+        b'{"expiresIn": 60, "paths": [1]}',
+        "body/paths must be string",
+    ),
+    "a type of other letters": ("POST", f"{AVATARS}/a.png", {"Content-Type": "image/p\xfcng"}, b"1", "printable ASCII"),
+    "a cache control with other letters": (
+        "POST",
+        f"{AVATARS}/a.png",
+        {"Content-Type": "image/png", "Cache-Control": "caf\xe9"},
+        b"1",
+        "printable ASCII",
+    ),
+    "a length that is none": ("POST", f"{AVATARS}/a.png", {"Content-Length": "abc"}, b"", "content-length must be"),
+    "a negative length": ("POST", f"{AVATARS}/a.png", {"Content-Length": "-1"}, b"", "content-length must be"),
+}
+
+
+@pytest.mark.parametrize("name", STRANGE)
+def test_what_no_client_sends_is_answered_in_one_line(served: LocalApi, people: None, name: str) -> None:
+    method, path, headers, body, said = STRANGE[name]
+    status, text, _ = raw(served, method, path, {"Content-Length": str(len(body)), **headers}, body)
+    assert (status, said in text) == (200 if said == "[]" else 400, True), text
+    assert "Traceback" not in (served.folder / apiservice.LOG).read_text()
+
+
+def raw(
+    served: LocalApi, method: str, path: str, headers: dict[str, str], body: bytes = b""
+) -> tuple[int, str, Message]:
+    """A request as it is written here: whatever its headers say, nothing is added to its body."""
+    connection = http.client.HTTPConnection(served.url.removeprefix("http://"), timeout=20)
+    connection.putrequest(method, path)
+    for name, value in {"Authorization": f"Bearer {served.values()['tokens']['ada']}", **headers}.items():
+        connection.putheader(name, value.encode("latin-1"))
+    connection.endheaders(body)
+    answer = connection.getresponse()
+    return answer.status, answer.read().decode(), answer.headers
+
+
+def test_conditions_that_are_none_do_not_count_and_times_are_javascript_s(
+    served: LocalApi, people: None, admin: Connection
+) -> None:
+    path, size = f"{AVATARS}/c.png", {"Content-Type": "image/png", "Content-Length": "3"}
+    assert raw(served, "POST", path, size, b"abc")[0] == 200
+    admin.execute("update private.object_scans set status = 'clean', scanned_at = now()")
+    for strange in ({"Range": "lines=1-2"}, {"Range": "bytes=x"}, {"If-Modified-Since": "yesterday"}):
+        assert raw(served, "GET", path, strange)[:2] == (200, "abc")
+    assert raw(served, "GET", path, {"Range": "bytes=1-"})[:2] == (206, "bc")
+    info = json.loads(raw(served, "GET", f"/storage/v1/object/info/avatars/{ADA}/c.png", {})[1])
+    assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", info["created_at"])
+    assert raw(served, "DELETE", path, {})[0] == 200
+
+
+def test_no_page_of_a_browser_reads_what_is_for_this_machine_alone(served: LocalApi) -> None:
+    assert raw(served, "GET", "/storage/v1/bucket", {})[2]["Access-Control-Allow-Origin"] == "*"
+    assert raw(served, "GET", "/_local/health", {})[2]["Access-Control-Allow-Origin"] is None
 
 
 def ask(served: LocalApi, path: str, key: str = "", token: str = "") -> tuple[int, str]:

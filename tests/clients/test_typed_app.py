@@ -115,6 +115,7 @@ def test_each_function_answers_in_its_types_through_a_pooler(app: App, product: 
     assert len(answer["results"]) == len(asked) > 50
     assert answer["ids"] == [id for (id,) in projects]
     assert len(projects) > 40
+    assert (answer["lost"] != "", answer["then"]) == (True, "goes on")
     assert answer["swallowed"] == "a statement had failed, so everything was taken back"
     assert answer["thrown"] == "division by zero"
     assert answer["owner"] == "claims: nobody becomes app_owner by a token"

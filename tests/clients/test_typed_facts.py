@@ -7,7 +7,7 @@ from typing import Any
 import psycopg
 import pytest
 
-from generate.clients import catalogue, facts
+from generate.clients import catalogue, database, facts
 from tests.clients.world import Complete
 from tests.sql.provision import Connection, acting_as
 
@@ -100,6 +100,38 @@ def recorded(connection: Connection) -> Iterator[str]:
             with acting_as(connection, SERVER, {"role": SERVER}) as session:
                 (answer,) = session.execute(call.encode(), (id, response)).fetchone() or ("",)
             yield str(answer)
+
+
+def test_what_an_insert_has_to_name_a_person_may_write(connection: Connection):
+    """Else a type asks for what the database then refuses."""
+    known = {f"{each.relation}.{each.name}" for each in catalogue.read(connection).columns.values()}
+    assert known >= facts.FILLED_BY_TRIGGER
+    required = """
+        select c.oid::regclass::text || '.' || a.attname
+        from pg_class as c join pg_attribute as a on a.attrelid = c.oid
+        where c.relnamespace = 'public'::regnamespace and c.relkind in ('r', 'p')
+            and has_any_column_privilege('authenticated', c.oid, 'insert')
+            and a.attnum > 0 and not a.attisdropped and a.attnotnull and not a.atthasdef and a.attidentity = ''
+            and not has_column_privilege('authenticated', c.oid, a.attnum, 'insert')"""
+    with connection.transaction(force_rollback=True):
+        connection.execute("set local search_path = ''")
+        refused = {name for (name,) in connection.execute(required.encode())}
+    assert refused == set(facts.FILLED_BY_TRIGGER)
+
+
+def test_a_view_and_rows_of_a_table_have_types_by_supabase_s_generator(connection: Connection, product: Complete):
+    view = "create view public.titles as select id, title from public.projects"
+    rows = "begin atomic select * from public.projects; end"
+    function = f"create function public.some() returns setof public.projects language sql {rows}"
+    connection.execute(view.encode())
+    connection.execute(function.encode())
+    try:
+        found = database.made(product.database.url, catalogue.read(connection))
+    finally:
+        connection.execute("drop function public.some(); drop view public.titles")
+    _, rest = found.split("      some: {", 1)
+    assert 'visibility: "private" | "shared" | "public";' in rest.split("};", 1)[0]
+    assert "      titles: {\n        Row: {\n          id: string | null;" in found
 
 
 def test_every_function_with_rows_or_facts_is_called(connection: Connection):

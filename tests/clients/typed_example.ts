@@ -33,6 +33,8 @@ export async function throughTheApi(): Promise<void> {
 
   // The database gives the place.
   await supabase.from("project_components").insert({ project_id: "…", kind: "text" });
+  // What a file is, the database takes from the file.
+  await supabase.from("audio_recordings").insert({ project_id: "…", bucket_id: "audio", object_path: "…", title: "Take one" });
   // @ts-expect-error no such kind of component
   await supabase.from("project_components").insert({ project_id: "…", kind: "video" });
   // @ts-expect-error no such visibility

@@ -103,4 +103,20 @@ for (let turn = 0; turn < 2; turn += 1) await client.openProject(client.prepared
 const names = (await own.query("select name from pg_prepared_statements")).rows.map((row) => row.name);
 await own.end();
 
-console.log(JSON.stringify({ results, ids, swallowed, thrown, owner, after, names }));
+// A connection that the server ends while the work waits for something else.
+const ended = new pg.Pool({ connectionString: direct, max: 1 });
+const killer = new pg.Client({ connectionString: direct });
+await killer.connect();
+const lost = await refusal(
+  client.asPerson(ended, claims, async (db) => {
+    const [{ pid }] = (await db.query({ text: "select pg_backend_pid() as pid", values: [] })).rows;
+    await killer.query("select pg_terminate_backend($1)", [pid]);
+    await new Promise((resolve) => setTimeout(resolve, 300));
+    await db.query({ text: "select 1", values: [] });
+  }),
+);
+const then = await client.asPerson(ended, claims, async () => "goes on");
+await killer.end();
+await ended.end();
+
+console.log(JSON.stringify({ results, ids, swallowed, thrown, owner, after, names, lost, then }));

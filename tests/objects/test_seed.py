@@ -9,7 +9,7 @@ from visual_prompt_builder.names import key
 from visual_prompt_builder.signing import Store
 
 from ops import seed
-from ops.errors import CommandError
+from ops.errors import CommandError, Interrupted
 from run import engine
 
 SMALL = seed.Size(60, 5, 3)
@@ -59,6 +59,19 @@ def test_nothing_is_made_where_data_is_kept(empty: str, monkeypatch: pytest.Monk
         seed.fill(stack, SMALL, 1, print)
     with psycopg.connect(empty) as session:
         assert session.execute("select count(*) from next_auth.users").fetchone() == (0,)
+
+
+def test_interrupted_it_says_what_is_left(empty: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    def interrupted(*_: object) -> None:
+        raise KeyboardInterrupt
+
+    with pytest.raises(Interrupted, match=r"^stack dev: interrupted; no row is left$"):
+        seed.fill("dev", SMALL, 1, interrupted)
+    monkeypatch.setattr(seed, "_files", interrupted)
+    with pytest.raises(Interrupted, match=r"^stack dev: interrupted; the rows are there, not all files; `./vpb reset"):
+        seed.fill("dev", SMALL, 1, print)
+    with psycopg.connect(empty) as session:
+        assert session.execute("select count(*) from next_auth.users").fetchone() == (50,)
 
 
 def test_without_its_bucket_no_row_is_written(empty: str, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:

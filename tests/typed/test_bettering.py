@@ -86,6 +86,31 @@ def test_lists_nulls_triggers_and_defaults_are_in_the_types():
     assert rest.startswith(";\n\ntype DatabaseWithoutInternals")
 
 
+def test_a_view_is_taken_and_what_is_declared_of_it_is_never_null(monkeypatch):
+    view = "seen: { Row: { id: string | null; kind: string | null }; Relationships: [] }"
+    text = GENERATED.replace("[_ in never]: never\n    }\n    Functions", f"{view}\n    }}\n    Functions")
+    columns = COLUMNS | {
+        (2, 1): Column("public.seen", "v", "id", True, ()),
+        (2, 2): Column("public.seen", "v", "kind", True, ()),
+    }
+    monkeypatch.setattr(facts, "NEVER_NULL", frozenset({"public.seen.id"}))
+    seen = syntax.parsed(written(text, columns).split("export type Database = ")[1])[0]["public"].object["Views"].object
+    assert [seen["seen"].object["Row"].object[name].type for name in ("id", "kind")] == ["string", "string | null"]
+    monkeypatch.setattr(facts, "NEVER_NULL", frozenset({"public.seen.gone"}))
+    assert "public.seen in facts.NEVER_NULL: there is no gone" in refused(text, columns)
+
+
+def test_rows_of_a_table_that_a_function_returns_have_the_table_s_lists():
+    text = GENERATED.replace("          name: string\n", "          id: string\n          kind: string | null\n")
+    find = Function("public.find", {"thing": None, "after": "NULL::uuid"}, [""], True, "public.things")
+    with pytest.MonkeyPatch.context() as patched:
+        patched.setattr(facts, "NULLABLE", {"public.count": frozenset({""})})
+        patched.setattr(facts, "VALUES", {})
+        found = written(text, functions={**FUNCTIONS, "public.find": find})
+    functions = syntax.parsed(found.split("export type Database = ")[1])[0]["public"].object["Functions"].object
+    assert functions["find"].object["Returns"].object["kind"].type == '"a" | "b" | null'
+
+
 @pytest.mark.parametrize(
     ("old", "new", "said"),
     [

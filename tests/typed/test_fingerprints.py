@@ -2,6 +2,7 @@
 
 import pytest
 
+from declared import schemas
 from generate.clients import database, fingerprint, python, typescript
 from toolchain import versions
 
@@ -18,8 +19,20 @@ def test_the_file_is_of_what_there_is(path):
         pytest.fail(f"{path} is out of date: run make types", pytrace=False)
 
 
+@pytest.mark.parametrize("path", FILES, ids=lambda path: path.name)
+def test_the_file_is_as_it_was_made(path):
+    text = path.read_text()
+    if fingerprint.edited(text):
+        pytest.fail(f"{path} was edited: run make types", pytrace=False)
+    assert fingerprint.edited(text.replace("return", "returns", 1) if "return" in text else text + " ")
+    assert fingerprint.edited(text.replace("Text: ", "Texts: ", 1))
+
+
 def test_a_migration_a_pattern_and_another_generator_change_it(tmp_path, monkeypatch):
     before = fingerprint.of_types(), fingerprint.of_queries()
+    with monkeypatch.context() as patched:
+        patched.setattr(schemas, "EXPOSED", ("public",))
+        assert fingerprint.of_types() != before[0]
     (tmp_path / "package-lock.json").write_text("{}")
     with monkeypatch.context() as patched:
         patched.setattr(versions, "POSTGRES_META", tmp_path)

@@ -45,7 +45,8 @@ def as_person(connection: Connection, claims: Mapping[str, Any]) -> Iterator[Con
     if connection.info.transaction_status != TransactionStatus.IDLE:
         raise QueryError("as_person: the connection is in a transaction; commit it, or take another connection")
     with connection.transaction():
-        connection.execute(BECOME, (json.dumps(claims, default=str), role))
+        # Never prepared, as psycopg does by itself at the sixth time: a pooler in transaction mode may not know it.
+        connection.execute(BECOME, (json.dumps(claims, default=str), role), prepare=False)
         yield connection
 
 

@@ -17,6 +17,8 @@ export interface Queryable {
 
 export interface PoolClient extends Queryable {
   release(broken?: boolean): void;
+  on?(event: "error", listener: (error: Error) => void): unknown;
+  removeListener?(event: "error", listener: (error: Error) => void): unknown;
 }
 
 export interface Pool {
@@ -48,6 +50,10 @@ export async function asPerson<T>(pool: Pool, claims: Claims, work: (db: Queryab
   if (!ROLES.includes(claims.role)) throw new QueryError(`claims: nobody becomes ${String(claims.role)} by a token`);
   const client = await pool.connect();
   let broken = true;
+  // Of a connection that ends while `work` waits for something else, `pg` says so by an event; unheard it would end Node.
+  // The next statement fails.
+  const lost = (): void => {};
+  client.on?.("error", lost);
   try {
     await client.query({ text: "begin", values: [] });
     try {
@@ -66,6 +72,7 @@ export async function asPerson<T>(pool: Pool, claims: Claims, work: (db: Queryab
     }
   } finally {
     client.release(broken);
+    client.removeListener?.("error", lost);
   }
 }
 
@@ -155,7 +162,7 @@ function whole(text: string): number {
   return found;
 }
 
-/** As PostgREST writes it, with all six digits, so that a page by key begins where the last one ended. */
+/** As PostgREST writes it, with up to six digits, so that a page by key begins where the last one ended. */
 function instant(text: string): string {
   return text.replace(" ", "T").replace(/([+-]\d\d)$/, "$1:00");
 }
