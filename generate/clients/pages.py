@@ -1,5 +1,6 @@
 """`docs/queries`: a page for each query pattern that is a function of the clients."""
 
+import json
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -31,7 +32,12 @@ CACHES = {
 PAGES = (
     "A page by key: each begins behind the last row of the one before, so that its cost doesn't grow with its number."
 )
-UNMEASURED = "Not measured by itself. Tests hold its indexes, and that it reads no large table from end to end."
+UNMEASURED = "Not measured yet: `python -m bench.patterns --write`, then `make types`."
+COSTS = Path(__file__).parent / "costs.json"
+COST = (
+    "{pages:,.0f} pages of 8 KiB from memory and {ms:,.2f} ms in the server: medians of `python -m bench.patterns` on "
+    "the data of `./vpb seed --size large`, for a typical person, under row policies."
+)
 # Arguments of the examples: names that the page's reader has in their program.
 PACKAGE = "visual-prompt-builder/queries"
 PERSON = "authenticated"
@@ -59,11 +65,19 @@ def _page(pattern: Pattern) -> str:
         section("Parameters", table(("parameter", "type", "note"), map(_row, pattern.parameters))),
         section("Result", _result(pattern)),
         section("Plan", plan if query.indexes - {"none"} else f"{query.plan[0].upper()}{query.plan[1:]}"),
-        section("Cost at 1,000,000 projects", facts.COSTS.get(query.name, UNMEASURED)),
+        section("Cost at 1,000,000 components", _cost(query.name)),
         section("Statement", f"```sql\n{query.text.strip()}\n```"),
         section("TypeScript", f"```ts\n{example_in_typescript(pattern)}```"),
         section("Python", f"```python\n{example_in_python(pattern)}```"),
     )
+
+
+def _cost(name: str) -> str:
+    measured = json.loads(COSTS.read_text())["patterns"]
+    if name not in measured:
+        return UNMEASURED
+    more = facts.COSTS.get(name)
+    return COST.format(**measured[name]) + (f"\n\nAt 1,000,000 projects: {more[0].lower()}{more[1:]}" if more else "")
 
 
 def _result(pattern: Pattern) -> str:

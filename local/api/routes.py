@@ -50,6 +50,7 @@ class Routes:
             ("GET", "authenticated"): lambda request, rest: self._download(request, rest),
             ("GET", "info"): self._info,
             ("POST", "list"): self._list,
+            ("POST", "list-v2"): _list_v2,
             ("POST", "copy"): self._copy,
             ("POST", "move"): self._move,
         }
@@ -272,6 +273,10 @@ def _behind(rest: list[str], word: str) -> list[str]:
     if rest[:1] != [word]:
         raise errors.missing(*MISSING["upload"])
     return rest[1:]
+
+
+def _list_v2(request: Request, rest: list[str]) -> Response:
+    raise errors.missing("listV2", "use list, one folder at a time")
 
 
 def _signed_path(kind: str, at: At, token: str) -> str:

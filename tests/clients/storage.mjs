@@ -195,6 +195,7 @@ test("names that can't be stored and what is missing are one line", async () => 
   await refused(people.ada.storage.from("nowhere").upload("a.png", png()), "404", /Bucket not found/)
   await refused(people.ada.storage.createBucket("mine"), "501", /database:buckets/)
   await refused(avatars(people.ada).download(`${ada}/a.png`, { transform: { width: 10 } }), "501", /as it was stored/)
+  await refused(avatars(people.ada).listV2({ prefix: ada }), "501", /use list/)
   const resumable = await fetch(`${url}/storage/v1/upload/resumable`, { method: "POST" })
   assert.equal((await resumable.json()).statusCode, "501")
   assert.deepEqual((await found(servers.storage.listBuckets())).map((bucket) => bucket.id), ["audio", "avatars"])

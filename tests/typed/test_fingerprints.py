@@ -1,9 +1,12 @@
 """The generated files of the clients are of the SQL that there is: seen without a server, and without Node."""
 
+import json
+
 import pytest
 
 from declared import schemas
-from generate.clients import database, fingerprint, python, typescript
+from generate.clients import database, fingerprint, pages, python, typescript
+from harness.queries import QUERIES
 from toolchain import versions
 
 FILES = {
@@ -26,6 +29,13 @@ def test_the_file_is_as_it_was_made(path):
         pytest.fail(f"{path} was edited: run make types", pytrace=False)
     assert fingerprint.edited(text.replace("return", "returns", 1) if "return" in text else text + " ")
     assert fingerprint.edited(text.replace("Text: ", "Texts: ", 1))
+
+
+def test_the_cost_of_every_pattern_is_measured():
+    measured = json.loads(pages.COSTS.read_text())
+    assert measured["components"] > 900_000
+    if missing := sorted({query.name for query in QUERIES} ^ measured["patterns"].keys()):
+        pytest.fail(f"{', '.join(missing)}: run python -m bench.patterns --write, then make types", pytrace=False)
 
 
 def test_a_migration_a_pattern_and_another_generator_change_it(tmp_path, monkeypatch):
