@@ -1,0 +1,167 @@
+/** The app's server: sign-in below /auth, the page, and below /api what only a server may do. */
+import { spawn } from "node:child_process";
+import { once } from "node:events";
+import { createServer } from "node:http";
+
+import { ObjectError } from "visual-prompt-builder";
+
+import { Changes, shows } from "./changes.mjs";
+import { files } from "./files.mjs";
+import { generate } from "./generations.mjs";
+import { pages } from "./pages.mjs";
+import { database } from "./people.mjs";
+import { signIn } from "./auth.mjs";
+
+const LARGEST_BODY = 100_000;
+/** A stream of changes ends after so long; the page opens another one, and is asked who it is again. */
+const STREAM_MILLISECONDS = 600_000;
+const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
+/** SQLSTATE → status, as PostgREST has it. */
+const STATUS = { 42501: 403, PT402: 402, PT429: 429, 23505: 409, 23503: 409, 23514: 400, "22P02": 400 };
+
+/** What is refused, with a status and one line. */
+class Refused extends Error {
+  constructor(status, message) {
+    super(message);
+    this.status = status;
+  }
+}
+
+/**
+ * Starts the app.
+ *
+ * @param {ReturnType<import("./environment.mjs").environment>} environment
+ * @param {{ port?: number, send: (link: { identifier: string, url: string }) => void }} options where it listens, on
+ *   loopback, and what gets a sign-in link to its address
+ */
+export async function serve(environment, { port = 0, send }) {
+  const app = { environment, auth: signIn(environment, send), database: database(environment), changes: new Changes(environment) };
+  app.files = files(environment, app.database);
+  await app.changes.start();
+  const server = createServer((request, response) => answer(app, request, response).catch((error) => failed(response, error)));
+  server.listen(port, "127.0.0.1");
+  await once(server, "listening");
+  app.origin = `http://localhost:${server.address().port}`;
+  app.page = pages(environment);
+  const close = async () => {
+    server.close();
+    server.closeAllConnections();
+    await Promise.all([app.changes.close(), app.database.close(), app.auth.close()]);
+  };
+  return { origin: app.origin, close };
+}
+
+async function answer(app, request, response) {
+  const url = new URL(request.url, app.origin);
+  if (url.pathname.startsWith("/auth/")) return pass(await app.auth.handle(await received(app, request, url)), response);
+  if (!url.pathname.startsWith("/api/")) return app.page(url.pathname, response);
+  const session = await app.auth.session(app.origin, request.headers.cookie ?? "");
+  if (!session) throw new Refused(401, "sign in first");
+  const route = ROUTES[`${request.method} ${url.pathname}`];
+  if (!route) throw new Refused(404, "there is no such address");
+  const given = request.method === "GET" ? Object.fromEntries(url.searchParams) : await json(app, request);
+  const found = await route(app, session.user, given, response);
+  if (found !== undefined) sendJson(response, 200, found);
+}
+
+/** What only a server may do, each as the person of the session. */
+const ROUTES = {
+  "GET /api/changes": listen,
+  "POST /api/uploads": (app, { id }, given) => app.files.form(id, { ...given, project: uuid(given.project), size: whole(given.size) }),
+  "POST /api/uploads/finish": (app, { id }, given) => app.files.finish(id, { ...given, project: uuid(given.project) }),
+  "GET /api/recordings": (app, { id }, { project }) => app.files.addresses(id, app.environment.audio.id, `${uuid(project)}/`),
+  "POST /api/generations": (app, { id }, given) =>
+    generate(app.database, id, { ...given, prompt: String(given.prompt), project: uuid(given.project) }),
+  "GET /api/exports": (app, { id }) => app.files.addresses(id, "exports", `${id}/`),
+  "POST /api/exports": (app, { id }) => exported(app.environment.exporter, id),
+  "POST /api/account/delete": leave,
+};
+
+/** Server-sent events of a project, to who may read it. */
+async function listen(app, { id }, { project }, response) {
+  if (!(await shows(app.environment, id, uuid(project)))) throw new Refused(404, "there is no such project, or it isn't yours to read");
+  response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
+  const stop = app.changes.listen(project, id, (event, data) => {
+    response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
+    if (event === "gone") response.end();
+  });
+  const end = setTimeout(() => response.end(), STREAM_MILLISECONDS);
+  response.on("close", () => {
+    clearTimeout(end);
+    stop();
+  });
+  response.write("event: listening\ndata: {}\n\n");
+}
+
+/** On this machine the operator's command; elsewhere a job that an operator sees to. */
+async function exported(command, person) {
+  if (!command) throw new Refused(501, "an export is made by the operator: ./vpb people export-person");
+  const [program, ...words] = command.split(" ");
+  const [status] = await once(spawn(program, [...words, person], { stdio: ["ignore", "ignore", "inherit"] }), "exit");
+  if (status !== 0) throw new Error(`export: the command ended with status ${status}`);
+  return { made: true };
+}
+
+async function leave(app, { id, email }, { address }) {
+  if (address !== email) throw new Refused(400, "the address isn't that of the account; nothing was deleted");
+  await app.auth.leave(id);
+  return { deleted: true };
+}
+
+function uuid(text) {
+  if (!UUID.test(text)) throw new Refused(400, "project: must be the id of a project");
+  return text;
+}
+
+function whole(number) {
+  if (!Number.isSafeInteger(number) || number < 1) throw new Refused(400, "size: must be a number of bytes, 1 or more");
+  return number;
+}
+
+/** A JSON object that a page of this site has sent: a form of another site can't be of this type. */
+async function json(app, request) {
+  const { origin, "content-type": type } = request.headers;
+  if (type !== "application/json" || (origin && origin !== app.origin)) throw new Refused(415, "send JSON, from a page of this site");
+  try {
+    const found = JSON.parse(await text(request));
+    if (found && typeof found === "object") return found;
+  } catch (error) {
+    if (error instanceof Refused) throw error;
+  }
+  throw new Refused(400, "the body must be a JSON object");
+}
+
+async function text(request) {
+  const parts = [];
+  let size = 0;
+  for await (const part of request) {
+    size += part.length;
+    if (size > LARGEST_BODY) throw new Refused(413, `a request has at most ${LARGEST_BODY} bytes`);
+    parts.push(part);
+  }
+  return Buffer.concat(parts).toString();
+}
+
+async function received(app, request, url) {
+  const body = request.method === "POST" ? await text(request) : undefined;
+  return new Request(url.href, { method: request.method, headers: request.headers, body });
+}
+
+async function pass(answered, response) {
+  const headers = Object.fromEntries(answered.headers);
+  response.writeHead(answered.status, { ...headers, "set-cookie": answered.headers.getSetCookie() });
+  response.end(Buffer.from(await answered.arrayBuffer()));
+}
+
+function sendJson(response, status, body) {
+  response.writeHead(status, { "content-type": "application/json", "cache-control": "no-store" });
+  response.end(JSON.stringify(body));
+}
+
+/** One line; of what nobody has foreseen only the server's log says more. */
+function failed(response, error) {
+  const status = error.status ?? STATUS[error.code] ?? (error instanceof ObjectError ? 400 : 500);
+  if (status === 500) console.error(`server: ${error.message}`);
+  if (response.headersSent) return response.end();
+  sendJson(response, status, { code: error.code, message: status === 500 ? "something failed; the server's log says what" : error.message });
+}
