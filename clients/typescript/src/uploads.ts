@@ -70,7 +70,7 @@ export async function finishUpload(
   if (finished && !there) throw new ObjectError(ended);
   const { size, eTag } = there ?? (await takenOver(store, sent, final, head, ended));
   // Before anybody can write the row, and so before anything can end the object.
-  if (!finished) await store.s3.send(new PutObjectCommand({ Bucket: store.bucket, Key: sent + FINISHED, Body: "" }));
+  if (!finished) await store.s3.send(new PutObjectCommand({ Bucket: store.bucket, Key: sent + FINISHED, Body: new Uint8Array() }));
   // The form has pinned the type.
   const mimetype = head.ContentType ?? "";
   const metadata = { size, mimetype, cacheControl: CACHE_CONTROL, eTag, contentLength: size };
