@@ -1,14 +1,19 @@
 /** The page and what it loads: files of `public`, and supabase-js as its package brings it for browsers. */
-import { readFileSync } from "node:fs";
+import { readdirSync, readFileSync } from "node:fs";
 import { createRequire } from "node:module";
 
-const TYPES = { html: "text/html; charset=utf-8", js: "text/javascript; charset=utf-8", css: "text/css; charset=utf-8" };
-const OWN = ["index.html", "page.js", "account.js", "canvas.js", "recordings.js", "style.css"];
+const TYPES = {
+  html: "text/html; charset=utf-8",
+  js: "text/javascript; charset=utf-8",
+  css: "text/css; charset=utf-8",
+  svg: "image/svg+xml",
+};
+const PUBLIC = new URL("public/", import.meta.url);
 
 /** Answers a request for a page; all files are read once, so no path of a request is one of the disk. */
 export function pages(environment) {
   const supabase = createRequire(import.meta.url).resolve("@supabase/supabase-js").replace(/index\.[a-z]+$/, "umd/supabase.js");
-  const found = new Map(OWN.map((name) => [`/${name}`, entry(new URL(`public/${name}`, import.meta.url), name)]));
+  const found = new Map(readdirSync(PUBLIC).map((name) => [`/${name}`, entry(new URL(name, PUBLIC), name)]));
   found.set("/", found.get("/index.html"));
   found.set("/supabase.js", entry(supabase, "supabase.js"));
   const { url, key } = environment;

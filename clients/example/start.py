@@ -24,7 +24,7 @@ OPERATORS += ("MONITOR_DATABASE_URL", "SCANNER_DATABASE_URL", "STORAGE_DATABASE_
 
 
 def main() -> int:
-    """Runs the scenario, or serves the page; the status of Node, or 1 with one line."""
+    """Goes on as Node, with the scenario or the page; 1 with one line where it can't."""
     parser = argparse.ArgumentParser(prog="make example", description=__doc__)
     parser.add_argument("--stack", default="dev", help="the environment")
     parser.add_argument("--page", default="", help="serve the page on this port; without it the scenario runs")
@@ -36,12 +36,10 @@ def main() -> int:
         print(f"error: {error}", file=sys.stderr)
         return 1
     program = ["page.mjs", options.page] if options.page else ["scenario.mjs"]
-    environ = {**packages.environment(os.environ), **given}
-    command = [packages.node, "--no-warnings", HERE / program[0], *program[1:]]
-    try:
-        return subprocess.run(command, cwd=versions.CHECKOUT, env=environ, check=False).returncode
-    except KeyboardInterrupt:
-        return 130
+    # The operator's commands are named as from here.
+    os.chdir(versions.CHECKOUT)
+    command = [str(packages.node), "--no-warnings", str(HERE / program[0]), *program[1:]]
+    os.execve(command[0], command, {**packages.environment(os.environ), **given})
 
 
 def prepare() -> node.Packages:
