@@ -6,15 +6,16 @@ ROUNDS ?= 30
 SEED ?= 1
 STEPS ?= 1000
 SITE =
+PAGE =
 PROJECTS ?= 100000
 in_environment := $(PYTHON) -m toolchain run
-sources := __main__.py bench clients/python components declared generate guardrails harness local ops pg plugin probe provider run targets tests toolchain
+sources := __main__.py bench clients/example clients/python components declared generate guardrails harness local ops pg plugin probe provider run targets tests toolchain
 offline := tests/sql/test_lint.py tests/sql/test_readme.py tests/toolchain tests/components tests/plugin tests/declared tests/run/test_stackfile.py tests/run/test_output.py \
 	tests/everyday/test_env.py tests/everyday/test_logs.py tests/everyday/test_status.py tests/everyday/test_reset.py tests/everyday/test_rotate.py tests/new/test_new_files.py tests/typed/test_fingerprints.py tests/typed/test_bettering.py \
 	tests/report/test_forecast.py tests/report/test_words.py tests/guardrails/test_rules.py tests/guardrails/test_exceptions.py tests/guardrails/test_command.py tests/review/test_address.py tests/review/test_migration_lint.py tests/test_ci_page.py tests/test_commands.py tests/test_docs.py tests/test_rooms.py
 
 .DEFAULT_GOAL := help
-.PHONY: help up preview drift audit maintain rekey down test lint check format docs site golden types faults manual-changes mutants bench
+.PHONY: help up preview drift audit maintain rekey down test lint check format docs site golden types example faults manual-changes mutants bench
 
 help: ## list the targets
 	@sed -n 's/^\([a-z-]*\):.*## \(.*\)/make \1\t\2/p' Makefile | expand -t 16
@@ -62,6 +63,9 @@ docs: golden ## the same
 
 site: ## the docs as a web site with search, in build/site: make site SITE="--serve 8000"
 	@$(in_environment) -m generate.site $(SITE)
+
+example: ## the example app's scenario on an environment with an API; its page: make example PAGE=8080
+	@$(in_environment) clients/example/start.py --stack "$(STACK)" --page "$(PAGE)"
 
 rekey: ## seal every token with the first of database:encryptionKeys
 	@$(in_environment) -m ops rekey --stack "$(STACK)"

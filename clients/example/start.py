@@ -89,7 +89,9 @@ def variables(stack: str) -> dict[str, str]:
     command = [sys.executable, "-m", "ops", "env", "--stack", stack, "--all", "--secrets", "--format", "json"]
     asked = subprocess.run(command, cwd=versions.CHECKOUT, capture_output=True, text=True, check=False)
     if asked.returncode:
-        raise toolchain.ToolchainError(asked.stderr.strip().removeprefix("error: ") or f"stack {stack} has no variables")
+        raise toolchain.ToolchainError(
+            asked.stderr.strip().removeprefix("error: ") or f"stack {stack} has no variables"
+        )
     found: dict[str, str] = json.loads(asked.stdout)
     if "SUPABASE_URL" not in found:
         file = f"Pulumi.{stack}.yaml"
