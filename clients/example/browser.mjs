@@ -75,7 +75,10 @@ export class Browser {
   async listen(project) {
     const answer = await this.ask(`/api/changes?project=${project}`);
     const stream = { status: answer.status, heard: [], over: false };
-    if (answer.status === 200) stream.reading = read(answer.body, stream);
+    if (answer.status === 200) {
+      // It also ends where the server is gone.
+      read(answer.body, stream).catch(() => (stream.over = true));
+    }
     return stream;
   }
 }

@@ -46,6 +46,6 @@ async function run() {
 try {
   await run();
 } catch (error) {
-  console.error(`error: ${error.message}${process.env.VERBOSE ? `\n${error.stack}` : ""}`);
+  console.error(`error: ${process.env.VERBOSE ? error.stack : error.message.replace(/\s+/g, " ")}`);
   process.exitCode = 1;
 }
