@@ -15,6 +15,8 @@ const LINK_SECONDS = 600;
  */
 export function signIn(environment, send) {
   const pool = new pg.Pool({ connectionString: environment.authUrl, max: 3 });
+  // Of a connection that ends while it is idle; unheard it would end Node.
+  pool.on("error", () => {});
   const adapter = PostgresAdapter(pool);
   const { issuer, clientId, clientSecret } = environment.google;
   const config = {
@@ -27,7 +29,13 @@ export function signIn(environment, send) {
     logger: { error: (error) => console.error(`sign-in: ${error.name}`), warn: () => {} },
     providers: [
       Google({ clientId, clientSecret, ...(issuer ? { issuer } : {}) }),
-      { id: "email", type: "email", name: "Link", maxAge: LINK_SECONDS, sendVerificationRequest: async (link) => send(link) },
+      {
+        id: "email",
+        type: "email",
+        name: "Link",
+        maxAge: LINK_SECONDS,
+        sendVerificationRequest: async (link) => send(link),
+      },
     ],
     callbacks: { session: sessionWithToken({ secret: environment.jwtSecret }) },
   };

@@ -52,8 +52,21 @@ export class Changes {
     this.environment = environment;
   }
 
-  /** Subscribes; once it listens, no change is missed. Where the connection ends, it subscribes again. */
+  /**
+   * Subscribes; once it listens, no change is missed. Where the connection ends later, it subscribes again.
+   *
+   * @throws what the server says where the login can't replicate
+   */
   async start() {
+    try {
+      await this.#subscribe();
+    } catch (error) {
+      this.#closed = true;
+      throw error;
+    }
+  }
+
+  async #subscribe() {
     const connection = { connectionString: this.environment.replicationUrl };
     this.#service = new TemporarySlot(connection, { acknowledge: { auto: true, timeoutSeconds: 5 } });
     const listening = new Promise((resolve, reject) => {
@@ -63,7 +76,10 @@ export class Changes {
     this.#service.on("data", (_, message) => this.#heard(message));
     this.#service.on("error", () => this.#lost());
     const plugin = new PgoutputPlugin({ protoVersion: 1, publicationNames: [PUBLICATION] });
-    this.#service.subscribe(plugin, this.#service.slot).then(() => this.#lost(), () => this.#lost());
+    this.#service.subscribe(plugin, this.#service.slot).then(
+      () => this.#lost(),
+      () => this.#lost(),
+    );
     await listening;
   }
 
@@ -116,7 +132,7 @@ export class Changes {
 
   async #again() {
     try {
-      await this.start();
+      await this.#subscribe();
     } catch {
       return this.#lost();
     }

@@ -40,7 +40,13 @@ export function wav(more = "") {
   head.writeUInt32LE(36 + sound.length, 4);
   head.write("WAVEfmt ", 8);
   head.writeUInt32LE(16, 16);
-  for (const [at, value] of [[20, 1], [22, 1], [32, 1], [34, 8]]) head.writeUInt16LE(value, at);
+  for (const [at, value] of [
+    [20, 1],
+    [22, 1],
+    [32, 1],
+    [34, 8],
+  ])
+    head.writeUInt16LE(value, at);
   head.writeUInt32LE(8000, 24);
   head.writeUInt32LE(8000, 28);
   head.write("data", 36);

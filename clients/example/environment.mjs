@@ -34,7 +34,11 @@ export function environment(variables) {
     storeOrigin: storeOrigin(variables),
     store: { bucket: variables.OBJECT_BUCKET, s3: client(variables.AWS_REGION, variables.AWS_ENDPOINT_URL_S3) },
     audio: declared(JSON.parse(variables.STORAGE_BUCKETS), "audio"),
-    google: { clientId: variables.AUTH_GOOGLE_ID, clientSecret: variables.AUTH_GOOGLE_SECRET, issuer: variables.AUTH_GOOGLE_ISSUER },
+    google: {
+      clientId: variables.AUTH_GOOGLE_ID,
+      clientSecret: variables.AUTH_GOOGLE_SECRET,
+      issuer: variables.AUTH_GOOGLE_ISSUER,
+    },
     /** A command that exports a person whose id is its last argument. */
     exporter: variables.EXPORT ?? "",
   };

@@ -3,7 +3,13 @@ import { randomUUID } from "node:crypto";
 
 import { finishUpload, signDownload, signUpload } from "visual-prompt-builder";
 
-const ENDINGS = { "audio/wav": "wav", "audio/webm": "webm", "audio/ogg": "ogg", "audio/mpeg": "mp3", "audio/mp4": "m4a" };
+const ENDINGS = {
+  "audio/wav": "wav",
+  "audio/webm": "webm",
+  "audio/ogg": "ogg",
+  "audio/mpeg": "mp3",
+  "audio/mp4": "m4a",
+};
 const ROW = "insert into storage.objects (bucket_id, name, owner_id, version, metadata) values ($1, $2, $3, $4, $5)";
 
 /** What the server does with files, for one environment. */
@@ -31,9 +37,13 @@ export function files(environment, database) {
   /** An address of each stored file of a bucket below a folder that the person may read, newest first. */
   async function addresses(person, bucket, folder) {
     const text =
-      "select name, version from storage.objects where bucket_id = $1 and starts_with(name, $2) order by created_at desc limit 20";
+      "select name, version from storage.objects " +
+      "where bucket_id = $1 and starts_with(name, $2) order by created_at desc limit 100";
     const rows = await database.as(person, text, [bucket, folder]);
-    const signed = rows.map(async (row) => ({ name: row.name, url: await signDownload(store, bucket, row.name, row.version) }));
+    const signed = rows.map(async (row) => ({
+      name: row.name,
+      url: await signDownload(store, bucket, row.name, row.version),
+    }));
     return Promise.all(signed);
   }
 

@@ -12,13 +12,19 @@ const PUBLIC = new URL("public/", import.meta.url);
 
 /** Answers a request for a page; all files are read once, so no path of a request is one of the disk. */
 export function pages(environment) {
-  const supabase = createRequire(import.meta.url).resolve("@supabase/supabase-js").replace(/index\.[a-z]+$/, "umd/supabase.js");
+  const supabase = createRequire(import.meta.url)
+    .resolve("@supabase/supabase-js")
+    .replace(/index\.[a-z]+$/, "umd/supabase.js");
   const found = new Map(readdirSync(PUBLIC).map((name) => [`/${name}`, entry(new URL(name, PUBLIC), name)]));
   found.set("/", found.get("/index.html"));
   found.set("/supabase.js", entry(supabase, "supabase.js"));
   const { url, key } = environment;
   found.set("/config.json", { type: "application/json", body: JSON.stringify({ url, key }) });
-  const headers = { "content-security-policy": policy(environment), "x-content-type-options": "nosniff", "referrer-policy": "same-origin" };
+  const headers = {
+    "content-security-policy": policy(environment),
+    "x-content-type-options": "nosniff",
+    "referrer-policy": "same-origin",
+  };
   return (path, response) => {
     const { type, body } = found.get(path) ?? { type: "text/plain", body: "there is no such page\n" };
     response.writeHead(found.has(path) ? 200 : 404, { ...headers, "content-type": type, "cache-control": "no-cache" });

@@ -20,9 +20,19 @@ export async function startProvider() {
   server.service.on("beforeTokenSigning", (token, request) => {
     const email = people.get(request.body.code);
     const sub = createHash("sha256").update(email).digest("hex").slice(0, 21);
-    const claims = { aud: CLIENT, sub, email, email_verified: !email.startsWith("unverified"), name: email.split("@")[0] };
+    const claims = {
+      aud: CLIENT,
+      sub,
+      email,
+      email_verified: !email.startsWith("unverified"),
+      name: email.split("@")[0],
+    };
     Object.assign(token.payload, claims);
   });
-  const variables = { AUTH_GOOGLE_ID: CLIENT, AUTH_GOOGLE_SECRET: "development", AUTH_GOOGLE_ISSUER: server.issuer.url };
+  const variables = {
+    AUTH_GOOGLE_ID: CLIENT,
+    AUTH_GOOGLE_SECRET: "development",
+    AUTH_GOOGLE_ISSUER: server.issuer.url,
+  };
   return { variables, close: () => server.stop() };
 }

@@ -22,7 +22,8 @@ async function world() {
 /** The accounts that the run has left. */
 async function cleared({ ada, bob, cara, dan, ada2 }) {
   for (const each of [ada, bob, cara, dan, ada2]) {
-    if (each && (await each.browser.session())) await each.browser.server("POST", "/api/account/delete", { address: each.address });
+    if (each && (await each.browser.session()))
+      await each.browser.server("POST", "/api/account/delete", { address: each.address });
   }
 }
 

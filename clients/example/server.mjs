@@ -13,11 +13,13 @@ import { database } from "./people.mjs";
 import { signIn } from "./auth.mjs";
 
 const LARGEST_BODY = 100_000;
+/** Tokens that an answer may have, where a request doesn't say it. */
+const USUAL_ANSWER = 1000;
 /** A stream of changes ends after so long; the page opens another one, and is asked who it is again. */
 const STREAM_MILLISECONDS = 600_000;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** SQLSTATE → status, as PostgREST has it. */
-const STATUS = { 42501: 403, PT402: 402, PT429: 429, 23505: 409, 23503: 409, 23514: 400, "22P02": 400 };
+const STATUS = { 42501: 403, PT402: 402, PT429: 429, 23505: 409, 23503: 409, 23514: 400, "22P02": 400, ERR_INVALID_URL: 400 };
 
 /** What is refused, with a status and one line. */
 class Refused extends Error {
@@ -35,25 +37,40 @@ class Refused extends Error {
  *   loopback, and what gets a sign-in link to its address
  */
 export async function serve(environment, { port = 0, send }) {
-  const app = { environment, auth: signIn(environment, send), database: database(environment), changes: new Changes(environment) };
+  const app = {
+    environment,
+    auth: signIn(environment, send),
+    database: database(environment),
+    changes: new Changes(environment),
+    page: pages(environment),
+    /** People whose export is being made. */
+    exporting: new Set(),
+  };
   app.files = files(environment, app.database);
-  await app.changes.start();
-  const server = createServer((request, response) => answer(app, request, response).catch((error) => failed(response, error)));
-  server.listen(port, "127.0.0.1");
-  await once(server, "listening");
-  app.origin = `http://localhost:${server.address().port}`;
-  app.page = pages(environment);
+  const server = createServer((request, response) =>
+    answer(app, request, response).catch((error) => failed(response, error)),
+  );
   const close = async () => {
     server.close();
     server.closeAllConnections();
     await Promise.all([app.changes.close(), app.database.close(), app.auth.close()]);
   };
+  try {
+    await app.changes.start();
+    server.listen(port, "127.0.0.1");
+    await once(server, "listening");
+  } catch (error) {
+    await close();
+    throw error;
+  }
+  app.origin = `http://localhost:${server.address().port}`;
   return { origin: app.origin, close };
 }
 
 async function answer(app, request, response) {
   const url = new URL(request.url, app.origin);
-  if (url.pathname.startsWith("/auth/")) return pass(await app.auth.handle(await received(app, request, url)), response);
+  if (url.pathname.startsWith("/auth/"))
+    return pass(await app.auth.handle(await received(app, request, url)), response);
   if (!url.pathname.startsWith("/api/")) return app.page(url.pathname, response);
   const session = await app.auth.session(app.origin, request.headers.cookie ?? "");
   if (!session) throw new Refused(401, "sign in first");
@@ -67,21 +84,29 @@ async function answer(app, request, response) {
 /** What only a server may do, each as the person of the session. */
 const ROUTES = {
   "GET /api/changes": listen,
-  "POST /api/uploads": (app, { id }, given) => app.files.form(id, { ...given, project: uuid(given.project), size: whole(given.size) }),
+  "POST /api/uploads": (app, { id }, given) =>
+    app.files.form(id, { ...given, project: uuid(given.project), size: whole("size", given.size) }),
   "POST /api/uploads/finish": (app, { id }, given) => app.files.finish(id, { ...given, project: uuid(given.project) }),
-  "GET /api/recordings": (app, { id }, { project }) => app.files.addresses(id, app.environment.audio.id, `${uuid(project)}/`),
+  "GET /api/recordings": (app, { id }, { project }) =>
+    app.files.addresses(id, app.environment.audio.id, `${uuid(project)}/`),
   "POST /api/generations": (app, { id }, given) =>
-    generate(app.database, id, { ...given, prompt: String(given.prompt), project: uuid(given.project) }),
+    generate(app.database, id, {
+      project: uuid(given.project),
+      prompt: String(given.prompt),
+      most: whole("most", given.most ?? USUAL_ANSWER),
+    }),
   "GET /api/exports": (app, { id }) => app.files.addresses(id, "exports", `${id}/`),
-  "POST /api/exports": (app, { id }) => exported(app.environment.exporter, id),
+  "POST /api/exports": (app, { id }) => exported(app, id),
   "POST /api/account/delete": leave,
 };
 
 /** Server-sent events of a project, to who may read it. */
 async function listen(app, { id }, { project }, response) {
-  if (!(await shows(app.environment, id, uuid(project)))) throw new Refused(404, "there is no such project, or it isn't yours to read");
+  if (!(await shows(app.environment, id, uuid(project))))
+    throw new Refused(404, "there is no such project, or it isn't yours to read");
   response.writeHead(200, { "content-type": "text/event-stream", "cache-control": "no-store" });
   const stop = app.changes.listen(project, id, (event, data) => {
+    if (response.writableEnded) return;
     response.write(`event: ${event}\ndata: ${JSON.stringify(data)}\n\n`);
     if (event === "gone") response.end();
   });
@@ -93,13 +118,19 @@ async function listen(app, { id }, { project }, response) {
   response.write("event: listening\ndata: {}\n\n");
 }
 
-/** On this machine the operator's command; elsewhere a job that an operator sees to. */
-async function exported(command, person) {
-  if (!command) throw new Refused(501, "an export is made by the operator: ./vpb people export-person");
-  const [program, ...words] = command.split(" ");
-  const [status] = await once(spawn(program, [...words, person], { stdio: ["ignore", "ignore", "inherit"] }), "exit");
-  if (status !== 0) throw new Error(`export: the command ended with status ${status}`);
-  return { made: true };
+/** On this machine the operator's command, once at a time for a person; elsewhere a job that an operator sees to. */
+async function exported({ environment, exporting }, person) {
+  if (!environment.exporter) throw new Refused(501, "an export is made by the operator: ./vpb people export-person");
+  if (exporting.has(person)) throw new Refused(409, "an export of yours is being made");
+  exporting.add(person);
+  try {
+    const [program, ...words] = environment.exporter.split(" ");
+    const [status] = await once(spawn(program, [...words, person], { stdio: ["ignore", "ignore", "inherit"] }), "exit");
+    if (status !== 0) throw new Error(`export: the command ended with status ${status}`);
+    return { made: true };
+  } finally {
+    exporting.delete(person);
+  }
 }
 
 async function leave(app, { id, email }, { address }) {
@@ -113,15 +144,16 @@ function uuid(text) {
   return text;
 }
 
-function whole(number) {
-  if (!Number.isSafeInteger(number) || number < 1) throw new Refused(400, "size: must be a number of bytes, 1 or more");
+function whole(name, number) {
+  if (!Number.isSafeInteger(number) || number < 1) throw new Refused(400, `${name}: must be a whole number, 1 or more`);
   return number;
 }
 
 /** A JSON object that a page of this site has sent: a form of another site can't be of this type. */
 async function json(app, request) {
   const { origin, "content-type": type } = request.headers;
-  if (type !== "application/json" || (origin && origin !== app.origin)) throw new Refused(415, "send JSON, from a page of this site");
+  if (type !== "application/json" || (origin && origin !== app.origin))
+    throw new Refused(415, "send JSON, from a page of this site");
   try {
     const found = JSON.parse(await text(request));
     if (found && typeof found === "object") return found;
@@ -163,5 +195,8 @@ function failed(response, error) {
   const status = error.status ?? STATUS[error.code] ?? (error instanceof ObjectError ? 400 : 500);
   if (status === 500) console.error(`server: ${error.message}`);
   if (response.headersSent) return response.end();
-  sendJson(response, status, { code: error.code, message: status === 500 ? "something failed; the server's log says what" : error.message });
+  sendJson(response, status, {
+    code: error.code,
+    message: status === 500 ? "something failed; the server's log says what" : error.message,
+  });
 }

@@ -33,17 +33,24 @@ async function looked({ name, page, width }, at) {
   found.wide.push((await page.evaluate(() => document.documentElement.scrollWidth)) - width);
   // By the protocol, since the page's policy forbids `eval`.
   const session = await page.context().newCDPSession(page);
-  const evaluate = (expression) => session.send("Runtime.evaluate", { expression, awaitPromise: true, returnByValue: true });
+  const evaluate = (expression) =>
+    session.send("Runtime.evaluate", { expression, awaitPromise: true, returnByValue: true });
   await evaluate(axe);
-  const { result } = await evaluate("axe.run().then(({ violations }) => violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target).join(' ')}`))");
+  const { result } = await evaluate(
+    "axe.run().then(({ violations }) => violations.map((v) => `${v.id}: ${v.nodes.map((n) => n.target).join(' ')}`))",
+  );
   await session.detach();
   found.violations.push(...result.value.map((each) => `${name} ${at}: ${each}`));
 }
 
 const text = ({ page }, number) => page.getByLabel(`Text ${number}`, { exact: true });
-const says = ({ page }, number, value) => page.waitForFunction(([label, wanted]) => {
-  return document.querySelector(`textarea[aria-label="${label}"]`)?.value === wanted;
-}, [`Text ${number}`, value]);
+const says = ({ page }, number, value) =>
+  page.waitForFunction(
+    ([label, wanted]) => {
+      return document.querySelector(`textarea[aria-label="${label}"]`)?.value === wanted;
+    },
+    [`Text ${number}`, value],
+  );
 const status = ({ page }, wanted) => page.locator("#status", { hasText: wanted }).waitFor();
 
 const ada = await person("ada", { width: 1280, height: 800 });
@@ -90,20 +97,27 @@ await says(bob, 1, "second");
 
 // A recording, its scan, and the verdict at Bob's.
 const sound = Buffer.alloc(44 + 800, 128);
-Buffer.from("524946464403000057415645666d74201000000001000100401f0000401f0000010008006461746120030000", "hex").copy(sound);
-await ada.page.getByLabel("New recording", { exact: true }).setInputFiles({ name: "tone.wav", mimeType: "audio/wav", buffer: sound });
+Buffer.from("524946464403000057415645666d74201000000001000100401f0000401f0000010008006461746120030000", "hex").copy(
+  sound,
+);
+await ada.page
+  .getByLabel("New recording", { exact: true })
+  .setInputFiles({ name: "tone.wav", mimeType: "audio/wav", buffer: sound });
 await ada.page.getByRole("button", { name: "Upload" }).click();
 await bob.page.getByText("tone.wav: pending").waitFor();
 found.early = await bob.page.locator("audio").count();
 execSync(SCAN, { stdio: "ignore" });
 await bob.page.getByText("tone.wav: clean").waitFor();
 found.late = await bob.page.locator("audio").count();
-found.played = await bob.page.locator("audio").evaluate((audio) => new Promise((resolve) => {
-  audio.addEventListener("loadedmetadata", () => resolve(audio.duration));
-  audio.addEventListener("error", () => resolve(audio.error.message));
-  audio.load();
-  audio.preload = "metadata";
-}));
+found.played = await bob.page.locator("audio").evaluate(
+  (audio) =>
+    new Promise((resolve) => {
+      audio.addEventListener("loadedmetadata", () => resolve(audio.duration));
+      audio.addEventListener("error", () => resolve(audio.error.message));
+      audio.load();
+      audio.preload = "metadata";
+    }),
+);
 
 await ada.page.getByLabel("Search", { exact: true }).fill("nowhere");
 await ada.page.waitForFunction(() => !document.querySelector("#list li"));

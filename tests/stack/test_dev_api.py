@@ -97,41 +97,49 @@ def test_the_setting_starts_an_api_for_supabase_js(served: Scratch, tmp_path: Pa
 
 
 def left(dev: Scratch) -> tuple[Any, ...]:
-    """People, projects and replication slots that are there."""
-    counted = "select (select count(*) from next_auth.users), (select count(*) from public.projects), "
+    """People, projects, stored files and replication slots that are there."""
+    tables = ("next_auth.users", "public.projects", "storage.objects", "private.object_scans", "pg_replication_slots")
     with psycopg.connect(dev.url) as connection:
-        found = connection.execute(f"{counted} (select count(*) from pg_replication_slots)".encode()).fetchone()
+        counted = ", ".join(f"(select count(*) from {table})" for table in tables)
+        found = connection.execute(f"select {counted}".encode()).fetchone()
     assert found is not None
     return found
 
 
-def test_the_example_app_does_its_whole_story(served: Scratch) -> None:
+@pytest.fixture
+def tidy(served: Scratch) -> Iterator[Scratch]:
+    """The environment, in which a test leaves nobody and nothing: files of who has left go with the next cleaning."""
+    before = left(served)
+    yield served
+    succeeded(served.start("storage", "clean", "--grace-hours", "0", "--version-days", "0", "--force").wait())
+    assert left(served) == before
+
+
+def test_the_example_app_does_its_whole_story(tidy: Scratch) -> None:
     """Each step checks what its line says, and refusals among them."""
     packages_of(CHECKOUT / "clients" / "example")
-    before = left(served)
-    done = Run(["make", "example"], served.folder, served.environment).wait()
+    done = Run(["make", "example"], tidy.folder, tidy.environment).wait()
     lines = done.output.splitlines()
     assert (done.status, [line for line in lines if line.startswith("✗")]) == (0, []), done.output[-3000:]
     assert len([line for line in lines if line.startswith("✓ ")]) == STEPS
     assert "PutObject" not in done.output, "the client package says nothing of its own"
-    assert left(served) == before
 
 
-def test_two_people_work_on_the_page_of_the_example_app(served: Scratch) -> None:
+def test_two_people_work_on_the_page_of_the_example_app(tidy: Scratch) -> None:
     """Ada at a desktop and Bob at a phone: shared, edited at once, a recording, an export, a departure."""
     program = shutil.which("chromium")
     if program is None:
         absent("no chromium on PATH (Debian: apt install chromium)")
-    packages, before = packages_of(CHECKOUT / "tests" / "report"), left(served)
-    page = Run(["make", "example", "PAGE=0"], served.folder, served.environment)
+    packages = packages_of(CHECKOUT / "tests" / "report")
+    page = Run(["make", "example", "PAGE=0"], tidy.folder, tidy.environment)
     try:
         wait_until(lambda: page.process.poll() is not None or "the page: " in page.output)
         (address,) = re.findall(r"^the page: (http://localhost:\d+);", page.output, re.MULTILINE)
         script = CHECKOUT / "tests" / "stack" / "example_page.mjs"
         done = subprocess.run(
             [packages.node, "--no-warnings", script, program, address, packages.modules],
-            env={**served.environment, "SCAN": "./vpb scan"},
-            cwd=served.folder,
+            env={**tidy.environment, "SCAN": "./vpb scan"},
+            cwd=tidy.folder,
             capture_output=True,
             text=True,
             timeout=180,
@@ -150,9 +158,8 @@ def test_two_people_work_on_the_page_of_the_example_app(served: Scratch) -> None
     assert found["played"] == pytest.approx(0.1)
     assert "/exports/" in found["exported"]
     assert not found["open"], "the project of who has left is closed at Bob's"
-    people, projects, slots = before
-    assert left(served) == (people + 1, projects, slots), "Bob has only signed out"
-    with psycopg.connect(served.url) as connection:
+    # Bob has only signed out.
+    with psycopg.connect(tidy.url) as connection:
         connection.execute("delete from next_auth.users where email like 'bob.%@example.org'")
 
 

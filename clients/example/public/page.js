@@ -8,115 +8,128 @@ let open = null;
 let stream = null;
 
 async function signIn({ address, by }) {
-  const hint = by === "google" ? `?login_hint=${encodeURIComponent(address)}` : "";
-  const url = await auth(`/auth/signin/${by}${hint}`, by === "email" ? { email: address } : {});
-  location.assign(url);
+    const hint = by === "google" ? `?login_hint=${encodeURIComponent(address)}` : "";
+    const url = await auth(`/auth/signin/${by}${hint}`, by === "email" ? { email: address } : {});
+    location.assign(url);
 }
 
 const readProjects = latest((query) =>
-  found(
-    query
-      ? supabase.rpc("search_projects", { query, page_size: 20 })
-      : supabase.from("projects").select("id, title, owner_id").is("archived_at", null).order("updated_at", { ascending: false }).limit(50),
-  ),
+    found(
+        query
+            ? supabase.rpc("search_projects", { query, page_size: 20 })
+            : supabase
+                  .from("projects")
+                  .select("id, title, owner_id")
+                  .is("archived_at", null)
+                  .order("updated_at", { ascending: false })
+                  .limit(50),
+    ),
 );
 
 async function listProjects() {
-  const { user } = await me();
-  const rows = await readProjects(at("query").value);
-  if (!rows) return;
-  const items = rows.map((row) => {
-    const button = make("button", { type: "button", onclick: () => openProject(row.id) }, row.title);
-    return make("li", {}, button, row.owner_id === user.id ? "" : " shared");
-  });
-  at("list").replaceChildren(...items);
+    const { user } = await me();
+    const rows = await readProjects(at("query").value);
+    if (!rows) return;
+    const items = rows.map((row) => {
+        const button = make("button", { type: "button", onclick: () => openProject(row.id) }, row.title);
+        return make("li", {}, button, row.owner_id === user.id ? "" : " shared");
+    });
+    at("list").replaceChildren(...items);
 }
 
 async function listInvitations() {
-  const rows = await found(supabase.rpc("my_invitations"));
-  const items = rows.map((row) => {
-    const accept = async () => {
-      await found(supabase.rpc("accept_invitation", { invitation: row.id }));
-      await Promise.all([listInvitations(), openProject(row.project_id)]);
-    };
-    return make("li", {}, `${row.title}, as ${row.role} `, make("button", { type: "button", onclick: accept }, "Accept"));
-  });
-  at("invitations").replaceChildren(...items);
+    const rows = await found(supabase.rpc("my_invitations"));
+    const items = rows.map((row) => {
+        const accept = async () => {
+            await found(supabase.rpc("accept_invitation", { invitation: row.id }));
+            await Promise.all([listInvitations(), openProject(row.project_id)]);
+        };
+        return make(
+            "li",
+            {},
+            `${row.title}, as ${row.role} `,
+            make("button", { type: "button", onclick: accept }, "Accept"),
+        );
+    });
+    at("invitations").replaceChildren(...items);
 }
 
 async function openProject(id) {
-  closeProject();
-  const { user } = await me();
-  const project = await found(supabase.from("projects").select("id, title, owner_id, collaborators(user_id, role)").eq("id", id).single());
-  const role = project.owner_id === user.id ? "owner" : project.collaborators.find((each) => each.user_id === user.id)?.role;
-  open = { id, writes: ["owner", "admin", "editor"].includes(role), owns: ["owner", "admin"].includes(role) };
-  at("project-title").textContent = project.title;
-  for (const form of document.querySelectorAll("[data-writes]")) form.hidden = !open.writes;
-  for (const form of document.querySelectorAll("[data-owns]")) form.hidden = !open.owns;
-  at("project").hidden = false;
-  listen(id);
-  await Promise.all([showCanvas(open), showRecordings(open), listProjects()]);
+    closeProject();
+    const { user } = await me();
+    const project = await found(
+        supabase.from("projects").select("id, title, owner_id, collaborators(user_id, role)").eq("id", id).single(),
+    );
+    const role =
+        project.owner_id === user.id ? "owner" : project.collaborators.find((each) => each.user_id === user.id)?.role;
+    open = { id, writes: ["owner", "admin", "editor"].includes(role), owns: ["owner", "admin"].includes(role) };
+    at("project-title").textContent = project.title;
+    for (const form of document.querySelectorAll("[data-writes]")) form.hidden = !open.writes;
+    for (const form of document.querySelectorAll("[data-owns]")) form.hidden = !open.owns;
+    at("project").hidden = false;
+    listen(id);
+    await Promise.all([showCanvas(open), showRecordings(open), listProjects()]);
 }
 
 function closeProject() {
-  stream?.close();
-  stream = null;
-  // What is read of it still isn't shown.
-  if (open) open.closed = true;
-  open = null;
-  for (const id of ["canvas", "recordings"]) at(id).replaceChildren();
-  at("project").hidden = true;
+    stream?.close();
+    stream = null;
+    // What is read of it still isn't shown.
+    if (open) open.closed = true;
+    open = null;
+    for (const id of ["canvas", "recordings"]) at(id).replaceChildren();
+    at("project").hidden = true;
 }
 
 /** Changes of others, as they happen: what a row says now is read again. */
 function listen(id) {
-  stream = new EventSource(`/api/changes?project=${id}`);
-  const again = (tables) =>
-    shown(async () => {
-      if (open?.id !== id) return;
-      if (tables.has("project_components")) await showCanvas(open);
-      if (tables.has("audio_recordings")) await showRecordings(open);
-      if (tables.has("projects")) await listProjects();
+    stream = new EventSource(`/api/changes?project=${id}`);
+    const again = (tables) =>
+        shown(async () => {
+            if (open?.id !== id) return;
+            if (tables.has("project_components")) await showCanvas(open);
+            if (tables.has("audio_recordings")) await showRecordings(open);
+            if (tables.has("projects")) await listProjects();
+        });
+    const all = new Set(["project_components", "audio_recordings", "projects"]);
+    stream.addEventListener("changes", ({ data }) => again(new Set(JSON.parse(data).map((each) => each.table))));
+    // Also after a break, in which something may have been missed.
+    for (const name of ["listening", "again"]) stream.addEventListener(name, () => again(all));
+    stream.addEventListener("gone", () => {
+        closeProject();
+        say("The project is gone, or it isn't shared with you any more.");
+        shown(listProjects);
     });
-  const all = new Set(["project_components", "audio_recordings", "projects"]);
-  stream.addEventListener("changes", ({ data }) => again(new Set(JSON.parse(data).map((each) => each.table))));
-  // Also after a break, in which something may have been missed.
-  for (const name of ["listening", "again"]) stream.addEventListener(name, () => again(all));
-  stream.addEventListener("gone", () => {
-    closeProject();
-    say("The project is gone, or it isn't shared with you any more.");
-    shown(listProjects);
-  });
 }
 
 async function makeProject({ title }) {
-  const id = await found(supabase.rpc("create_project", { title }));
-  await openProject(id);
+    const id = await found(supabase.rpc("create_project", { title }));
+    await openProject(id);
 }
 
 async function share({ address, role }) {
-  await found(supabase.from("collaborators").insert({ project_id: open.id, email: address.toLowerCase(), role }));
-  say(`Invited: ${address}`);
+    await found(supabase.from("collaborators").insert({ project_id: open.id, email: address.toLowerCase(), role }));
+    say(`Invited: ${address}`);
 }
 
 async function begin() {
-  onSubmit("sign-in", signIn);
-  const asked = new URLSearchParams(location.search);
-  if (asked.has("error")) say("The sign-in was refused.");
-  if (asked.has("sent")) say("The link is on its way.");
-  const session = await me();
-  at(session ? "projects" : "sign-in").hidden = false;
-  if (!session) return;
-  at("who").textContent = session.user.email;
-  for (const id of ["who", "account"]) at(id).hidden = false;
-  onSubmit("new", makeProject);
-  onSubmit("add", (fields) => addText(open, fields));
-  onSubmit("upload", (fields) => upload(open, fields));
-  onSubmit("share", share);
-  at("search").addEventListener("submit", (event) => event.preventDefault());
-  at("query").addEventListener("input", () => shown(listProjects));
-  openAccount();
-  await Promise.all([listProjects(), listInvitations()]);
+    onSubmit("sign-in", signIn);
+    const asked = new URLSearchParams(location.search);
+    if (asked.has("error")) say("The sign-in was refused.");
+    if (asked.has("sent")) say("The link is on its way.");
+    const session = await me();
+    at(session ? "projects" : "sign-in").hidden = false;
+    if (!session) return;
+    at("who").textContent = session.user.email;
+    for (const id of ["who", "account"]) at(id).hidden = false;
+    onSubmit("new", makeProject);
+    onSubmit("add", (fields) => addText(open, fields));
+    onSubmit("upload", (fields) => upload(open, fields));
+    onSubmit("share", share);
+    at("search").addEventListener("submit", (event) => event.preventDefault());
+    at("query").addEventListener("input", () => shown(listProjects));
+    openAccount();
+    await Promise.all([listProjects(), listInvitations()]);
 }
 
 await shown(begin);

@@ -9,7 +9,8 @@ const tokens = async ({ api }) => (await found(api.rpc("my_budget"))).find((each
 async function budget({ ada, bob, project }) {
   const before = await tokens(ada);
   assert.equal(before.used, 0);
-  const ask = (given) => ada.browser.server("POST", "/api/generations", { project, prompt: "Write a poem about a lighthouse", ...given });
+  const ask = (given) =>
+    ada.browser.server("POST", "/api/generations", { project, prompt: "Write a poem about a lighthouse", ...given });
   const done = await ask({});
   assert.deepEqual([done.status, done.body.became], [200, "succeeded"]);
   const after = await tokens(ada);
@@ -39,8 +40,16 @@ async function exportAll({ ada, bob, project, secret, recording, harmful, sound 
   assert.ok((await bob.api.storage.from("exports").download(name)).error);
   const files = unzip(Buffer.from(await (await fetch(url)).arrayBuffer()));
   const table = (of) => JSON.parse(files.get(`tables/${of}.json`));
-  assert.deepEqual(table("next_auth.users").map((each) => each.email), [ada.address]);
-  assert.deepEqual(table("public.projects").map((each) => each.id).sort(), [project, secret].sort());
+  assert.deepEqual(
+    table("next_auth.users").map((each) => each.email),
+    [ada.address],
+  );
+  assert.deepEqual(
+    table("public.projects")
+      .map((each) => each.id)
+      .sort(),
+    [project, secret].sort(),
+  );
   assert.equal(table("public.project_components").length, 3);
   assert.equal(table("public.prompt_generations")[0].prompt, "Write a poem about a lighthouse");
   assert.equal(table("public.audio_recordings").length, 2);
@@ -64,7 +73,11 @@ async function leave(state) {
     assert.deepEqual([answer.status, await answer.json()], [200, []]);
   }
   const body = JSON.stringify({ title: "late" });
-  const made = await fetch(`${state.app.environment.url}/rest/v1/rpc/create_project`, { method: "POST", headers: { ...headers, "content-type": "application/json" }, body });
+  const made = await fetch(`${state.app.environment.url}/rest/v1/rpc/create_project`, {
+    method: "POST",
+    headers: { ...headers, "content-type": "application/json" },
+    body,
+  });
   assert.ok([403, 409].includes(made.status), String(made.status));
   await until(() => state.atAda.over, "the end of Ada's stream");
   state.gone = [project, secret];

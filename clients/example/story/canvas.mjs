@@ -9,8 +9,12 @@ async function listen(state) {
   const { ada, bob, project, secret } = state;
   state.atBob = await bob.browser.listen(project);
   state.atAda = await ada.browser.listen(secret);
-  const { id } = await found(ada.api.from("project_components").insert({ project_id: project, kind: "text" }).select("id").single());
-  const hidden = await found(ada.api.from("project_components").insert({ project_id: secret, kind: "text" }).select("id").single());
+  const { id } = await found(
+    ada.api.from("project_components").insert({ project_id: project, kind: "text" }).select("id").single(),
+  );
+  const hidden = await found(
+    ada.api.from("project_components").insert({ project_id: secret, kind: "text" }).select("id").single(),
+  );
   await until(() => heardOf(state.atAda).some((each) => each.id === hidden.id), "Ada's component at Ada");
   await until(() => heardOf(state.atBob).some((each) => each.id === id), "Ada's component at Bob");
   const change = heardOf(state.atBob).find((each) => each.id === id);
@@ -22,9 +26,21 @@ async function listen(state) {
 async function editAtOnce(state) {
   const { ada, bob, project } = state;
   const read = (person) =>
-    found(person.api.from("project_components").select("id, properties, revision").eq("project_id", project).eq("title", "first").single());
+    found(
+      person.api
+        .from("project_components")
+        .select("id, properties, revision")
+        .eq("project_id", project)
+        .eq("title", "first")
+        .single(),
+    );
   const write = (person, seen, text) =>
-    person.api.from("project_components").update({ properties: { text }, revision: seen.revision }).eq("id", seen.id).select("revision").single();
+    person.api
+      .from("project_components")
+      .update({ properties: { text }, revision: seen.revision })
+      .eq("id", seen.id)
+      .select("revision")
+      .single();
   const [hers, his] = await Promise.all([read(ada), read(bob)]);
   const answers = await Promise.all([write(ada, hers, "Hello from Ada"), write(bob, his, "Hello from Bob")]);
   assert.deepEqual(answers.map(({ error }) => error?.code ?? "ok").sort(), ["PT409", "ok"]);
@@ -45,12 +61,16 @@ async function order({ ada, bob, project }) {
     found(bob.api.rpc("move_component", { component: first.id, after: second.id })),
     found(ada.api.from("project_components").update({ x: 40, y: 80 }).eq("id", first.id)),
   ]);
-  assert.deepEqual((await read()).map((each) => each.id), [second.id, first.id]);
+  assert.deepEqual(
+    (await read()).map((each) => each.id),
+    [second.id, first.id],
+  );
   await refused(bob.api.from("project_components").update({ position: "1" }).eq("id", first.id), "42501");
 }
 
 async function search({ ada, bob, cara, project, run }) {
-  const found_by = async (person, query) => (await found(person.api.rpc("search_projects", { query }))).map((each) => each.id);
+  const found_by = async (person, query) =>
+    (await found(person.api.rpc("search_projects", { query }))).map((each) => each.id);
   for (const person of [ada, bob]) assert.deepEqual(await found_by(person, `lighthouse${run}`), [project]);
   assert.deepEqual(await found_by(ada, "lightho"), [project]);
   assert.deepEqual(await found_by(cara, `lighthouse${run}`), []);

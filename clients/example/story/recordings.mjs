@@ -25,12 +25,15 @@ async function record(state) {
   const { ada, bob, project } = state;
   state.sound = wav();
   state.recording = await upload(ada, project, "a second of silence", state.sound);
-  const row = await found(bob.api.from("audio_recordings").select("bytes, mime_type, scan_status").eq("project_id", project).single());
+  const row = await found(
+    bob.api.from("audio_recordings").select("bytes, mime_type, scan_status").eq("project_id", project).single(),
+  );
   assert.deepEqual(row, { bytes: state.sound.length, mime_type: "audio/wav", scan_status: "pending" });
 }
 
 async function wrongFiles({ ada, bob, project }) {
-  const ask = (given) => ada.browser.server("POST", "/api/uploads", { project, type: "audio/wav", size: 100, ...given });
+  const ask = (given) =>
+    ada.browser.server("POST", "/api/uploads", { project, type: "audio/wav", size: 100, ...given });
   assert.equal((await ask({ type: "text/html" })).status, 400);
   assert.equal((await ask({ size: 10 ** 12 })).status, 400);
   const { body: form } = await ask({});
@@ -45,7 +48,10 @@ async function wrongFiles({ ada, bob, project }) {
 }
 
 async function unscanned({ ada, bob, cara, project, recording }) {
-  assert.deepEqual((await listed(ada, project)).map((each) => each.name), [recording]);
+  assert.deepEqual(
+    (await listed(ada, project)).map((each) => each.name),
+    [recording],
+  );
   for (const person of [bob, cara]) {
     assert.deepEqual(await listed(person, project), []);
     assert.ok((await person.api.storage.from("audio").download(recording)).error);
@@ -56,19 +62,33 @@ async function scan(state) {
   const { ada, bob, cara, project, recording, sound } = state;
   state.harmful = await upload(ada, project, "harmful", wav(SIGNATURE));
   assert.equal(await command(SCAN), HARMFUL);
-  const rows = await found(bob.api.from("audio_recordings").select("object_path, scan_status").eq("project_id", project));
+  const rows = await found(
+    bob.api.from("audio_recordings").select("object_path, scan_status").eq("project_id", project),
+  );
   const status = Object.fromEntries(rows.map((each) => [each.object_path, each.scan_status]));
   assert.deepEqual(status, { [recording]: "clean", [state.harmful]: "infected" });
   const [{ url }, ...rest] = await listed(bob, project);
   assert.deepEqual(rest, []);
   assert.deepEqual(Buffer.from(await (await fetch(url)).arrayBuffer()), sound);
-  assert.deepEqual((await listed(ada, project)).map((each) => each.name), [recording]);
+  assert.deepEqual(
+    (await listed(ada, project)).map((each) => each.name),
+    [recording],
+  );
   assert.deepEqual(await listed(cara, project), []);
-  await until(() => state.atBob.heard.some((each) => JSON.stringify(each.data).includes("audio_recordings")), "the verdict at Bob");
+  await until(
+    () => state.atBob.heard.some((each) => JSON.stringify(each.data).includes("audio_recordings")),
+    "the verdict at Bob",
+  );
 }
 
 async function transcript({ ada, bob, cara, project }) {
-  await found(ada.api.from("audio_recordings").update({ transcript: "the sound of zephyrs" }).eq("title", "a second of silence").eq("project_id", project));
+  await found(
+    ada.api
+      .from("audio_recordings")
+      .update({ transcript: "the sound of zephyrs" })
+      .eq("title", "a second of silence")
+      .eq("project_id", project),
+  );
   const search = async (person) => (await found(person.api.rpc("search_recordings", { query: "zephyrs" }))).length;
   assert.deepEqual([await search(ada), await search(bob), await search(cara)], [1, 1, 0]);
 }

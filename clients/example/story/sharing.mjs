@@ -17,7 +17,12 @@ async function signIn({ ada, bob, cara, dan, links, app }) {
     assert.deepEqual([claims.sub, claims.role], [session.user.id, "authenticated"]);
     Object.assign(person, { id: session.user.id, api: person.browser.supabase() });
   }
-  const forged = { headers: { apikey: app.environment.key, authorization: `Bearer ${(await ada.browser.session()).supabaseAccessToken}x` } };
+  const forged = {
+    headers: {
+      apikey: app.environment.key,
+      authorization: `Bearer ${(await ada.browser.session()).supabaseAccessToken}x`,
+    },
+  };
   assert.equal((await fetch(`${app.environment.url}/rest/v1/projects`, forged)).status, 401);
 }
 
@@ -26,12 +31,18 @@ async function makeProject(state) {
   const components = [{ kind: "text", title: "first", properties: { text: "Hello" } }];
   state.project = await found(ada.api.rpc("create_project", { title: `Lighthouse${run}`, components }));
   state.secret = await found(ada.api.rpc("create_project", { title: "Only Ada's" }));
-  const rows = await found(ada.api.from("project_components").select("title, properties").eq("project_id", state.project));
+  const rows = await found(
+    ada.api.from("project_components").select("title, properties").eq("project_id", state.project),
+  );
   assert.deepEqual(rows, [{ title: "first", properties: { text: "Hello" } }]);
 }
 
 async function keepOut({ cara, project }) {
-  for (const [table, column] of [["projects", "id"], ["project_components", "project_id"], ["collaborators", "project_id"]]) {
+  for (const [table, column] of [
+    ["projects", "id"],
+    ["project_components", "project_id"],
+    ["collaborators", "project_id"],
+  ]) {
     assert.deepEqual(await found(cara.api.from(table).select().eq(column, project)), []);
   }
   assert.deepEqual(await found(cara.api.from("projects").update({ title: "mine" }).eq("id", project).select("id")), []);
@@ -49,7 +60,10 @@ async function share({ ada, bob, cara, dan, project }) {
   }
   assert.deepEqual(await found(bob.api.from("projects").select("id").eq("id", project)), []);
   const invitations = await found(bob.api.rpc("my_invitations"));
-  assert.deepEqual(invitations.map((each) => [each.project_id, each.role]), [[project, "viewer"]]);
+  assert.deepEqual(
+    invitations.map((each) => [each.project_id, each.role]),
+    [[project, "viewer"]],
+  );
   // The provider doesn't say of Dan's address that it is his, and Cara's is another one.
   for (const person of [dan, cara]) assert.deepEqual(await found(person.api.rpc("my_invitations")), []);
   await refused(cara.api.rpc("accept_invitation", { invitation: invitations[0].id }), "PT404");
