@@ -19,8 +19,9 @@ HERE = Path(__file__).resolve().parent
 CLIENT = "visual-prompt-builder"
 BUILT = versions.CHECKOUT / "build" / "example" / CLIENT
 # What a server of the app has no part in; of these one variable alone is kept, under the app's name for it.
-OPERATORS = ("ADMIN_DATABASE_URL", "BACKUP_DATABASE_URL", "CLEANER_DATABASE_URL", "MIGRATOR_DATABASE_URL")
-OPERATORS += ("MONITOR_DATABASE_URL", "SCANNER_DATABASE_URL", "STORAGE_DATABASE_URL")
+OPERATORS = tuple(
+    f"{login}_DATABASE_URL" for login in ("ADMIN", "BACKUP", "CLEANER", "MIGRATOR", "MONITOR", "SCANNER", "STORAGE")
+)
 
 
 def main() -> int:
@@ -73,7 +74,7 @@ def build(own: node.Packages) -> None:
     shutil.rmtree(BUILT, ignore_errors=True)
     shutil.copytree(versions.TYPESCRIPT, BUILT, ignore=shutil.ignore_patterns("node_modules", "dist"))
     (BUILT / "node_modules").symlink_to(own.modules)
-    compiler = [own.node, own.modules / "typescript" / "bin" / "tsc", "-p", BUILT]
+    compiler: list[str | Path] = [own.node, own.modules / "typescript" / "bin" / "tsc", "-p", BUILT]
     done = subprocess.run(compiler, capture_output=True, text=True, check=False)
     if done.returncode:
         raise toolchain.ToolchainError(f"clients/typescript doesn't compile: {done.stdout.splitlines()[0]}")
