@@ -54,8 +54,8 @@ def measured(connection: Connection, query: Query, person: str, rounds: int) -> 
         given["project"] = given["team_project"]
     types = f" ({', '.join(query.parameters.values())})" if query.parameters else ""
     literals = sql.SQL(", ").join(sql.Literal(given[name]) for name in query.parameters)
-    asked = sql.SQL("explain (analyze, buffers, format json) execute pattern")
-    asked += sql.SQL("({})").format(literals) if query.parameters else sql.SQL("")
+    given_here = sql.SQL("({})").format(literals) if query.parameters else sql.SQL("")
+    asked = sql.SQL("explain (analyze, buffers, format json) execute pattern") + given_here
     connection.execute("deallocate all")
     found: list[dict[str, Any]] = []
     for _ in range(rounds + 1):

@@ -9,6 +9,7 @@ from collections.abc import Mapping
 from urllib.parse import quote, unquote
 
 from declared.errors import UserError
+from declared.roles import ROLES, SECOND
 
 QUESTION = re.compile(r" Is the server running [^?]*\?")
 FORM = "postgresql://user:password@host:port/database"
@@ -137,14 +138,25 @@ def failure(error: Exception) -> str:
 def given(option: str | None, variable: str) -> str | None:
     """The URL that a command was given by `--url`, or else by an environment variable.
 
+    A variable with the API's login is for an app, as `./vpb env` prints it, and doesn't count.
+
     :raises UrlError: where the one that counts is empty, as with an unset variable of a shell
     """
     for name, value in (("--url", option), (variable, os.environ.get(variable))):
         if value is not None:
             if not value.strip():
                 raise UrlError(f"{name} is empty; leave it out, or give a connection URL")
-            return value
+            if name == "--url" or not _of_an_app(value):
+                return value
     return None
+
+
+def _of_an_app(url: str) -> bool:
+    try:
+        login = parse(url).get("user", "").partition(".")[0]
+    except UrlError:
+        return False
+    return login in {each for name, spec in ROLES.items() if spec.output == "api_url" for each in (name, SECOND[name])}
 
 
 def _unread(text: str, said: str) -> str:

@@ -11,7 +11,7 @@ measurements. A third is public. There are 20 projects a person, but person 1 is
 import argparse
 import sys
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from typing import Any
 
 import psycopg
@@ -70,6 +70,7 @@ alter table pg_temp.made_projects add primary key (n);
 analyze pg_temp.made_people, pg_temp.made_projects;
 """
 
+RARE = tuple(f"word{number}" for number in range(1200))
 FIRST = """
     Ada Alan Amara Anna Boris Chen Clara Dev Elif Emre Fatima Grace Hana Ivan Jonas Kenji Leila Luca Maya Nour Omar
     Priya Rosa Sven
@@ -280,7 +281,12 @@ def people(projects: int) -> int:
 
 
 def generate(
-    connection: Connection, projects: int, seed: int = 1, components: int = 3, leave_out: Collection[str] = ()
+    connection: Connection,
+    projects: int,
+    seed: int = 1,
+    components: int = 3,
+    leave_out: Collection[str] = (),
+    rare: Sequence[str] = RARE,
 ) -> Iterator[str]:
     """Fill a database that has our schema and no rows, as superuser; the name of each table as it is done.
 
@@ -289,9 +295,10 @@ def generate(
     Args:
         components: how many of a project, on average.
         leave_out: the statements that aren't run.
+        rare: words of texts beside the common ones, the last the rarest.
     """
     size: dict[str, Any] = {"projects": projects, "people": people(projects), "seed": seed, "components": components}
-    vocabulary = _array([*COMMON.split(), *(f"word{number}" for number in range(1200))])
+    vocabulary = _array([*COMMON.split(), *rare])
     names = {"first": f"({_array(FIRST.split())})", "last": f"({_array(LAST.split())})"}
     with connection.transaction():
         connection.execute("set local search_path = ''; set local session_replication_role = replica")

@@ -57,7 +57,7 @@ def ensure(folder: Path, start: Start, progress: Callable[[str], None]) -> Recor
         _call(kept.port, "/_local/reload", "POST")
         return kept
     progress("starting the API")
-    return _start(folder, kept)
+    return _start(folder, kept, progress)
 
 
 def again(folder: Path, changed: Callable[[Start], Start], progress: Callable[[str], None]) -> None:
@@ -72,7 +72,7 @@ def again(folder: Path, changed: Callable[[Start], Start], progress: Callable[[s
     wanted = replace(kept, start=start)
     if _health(folder, kept.port).get("started") != wanted.fingerprint and Path(start.program).exists():
         progress("starting the API")
-        _start(folder, record.write(folder / record.NAME, wanted))
+        _start(folder, record.write(folder / record.NAME, wanted), progress)
 
 
 def rotate(folder: Path, finish: bool, progress: Callable[[str], None]) -> bool:
@@ -89,7 +89,7 @@ def rotate(folder: Path, finish: bool, progress: Callable[[str], None]) -> bool:
     record.write(folder / record.NAME, wanted)
     if runs and wanted.start and _health(folder, kept.port).get("started") != wanted.fingerprint:
         progress("starting the API again")
-        _start(folder, wanted)
+        _start(folder, wanted, progress)
     return wanted != kept
 
 
@@ -124,10 +124,11 @@ def stop(folder: Path) -> None:
     (folder / "api.pid").unlink(missing_ok=True)
 
 
-def _start(folder: Path, kept: Record) -> Record:
+def _start(folder: Path, kept: Record, progress: Callable[[str], None]) -> Record:
     stop(folder)
     if not port_is_free(kept.port):
-        kept = record.moved(folder / record.NAME, kept)
+        taken, kept = kept.port, record.moved(folder / record.NAME, kept)
+        progress(f"port {taken} is taken, so the API's address is http://{HOST}:{kept.port} now; ./vpb env has it")
     with (folder / LOG).open("w") as log:
         process = subprocess.Popen(
             [sys.executable, "-m", "local.api", str(folder / record.NAME)],

@@ -127,7 +127,10 @@ def _with_words(drift: Drift, said: Iterable[str], recorded: Sequence[Change]) -
     """The words of what it says itself, else of what a refresh has found."""
     lines = list(dict.fromkeys(line for line in said if manual.MANUALLY.search(line)))
     if lines:
-        return replace(drift, manual=tuple(manual.said(line, drift.type != SNAPSHOT, recorded) for line in lines))
+        put_back = drift.type != SNAPSHOT
+        # A line has only the beginning of a long definition.
+        whole = {} if put_back else {each.property: {"was": each.declared, "now": each.found} for each in drift.changes}
+        return replace(drift, manual=tuple(manual.said(line, put_back, recorded, whole) for line in lines))
     return replace(drift, manual=tuple(_found(drift)))
 
 

@@ -19,6 +19,7 @@ from harness import data
 from ops.database import Connection, connect
 from ops.environment import Environment
 from ops.errors import CommandError, Interrupted, answered
+from ops.seedwords import WORDS
 from run import engine
 
 APPLICATION = "vpb seed"
@@ -92,7 +93,7 @@ def fill(stack: str, size: Size, seed: int, say: Callable[[str], object]) -> See
         with connect(url, APPLICATION) as connection:
             _refuse(connection, stack)
             _refuse_no_bucket(environment)
-            for table in data.generate(connection, size.projects, seed, size.components, LEFT_OUT):
+            for table in data.generate(connection, size.projects, seed, size.components, LEFT_OUT, WORDS):
                 say(table)
             made = True
             with connection.transaction():
@@ -120,6 +121,9 @@ def _refuse(connection: Connection, stack: str) -> None:
             f"stack {stack}: the login that provisions is no superuser, and rows are made with triggers off; "
             "nothing was written"
         )
+    ((alone,),) = connection.execute("select pg_try_advisory_lock(hashtext('vpb seed'))").fetchall()
+    if not alone:
+        raise CommandError(f"stack {stack}: another seed is under way; nothing was written")
     if people:
         raise CommandError(
             f"stack {stack}: there are {people} people already, and seeds are for an empty environment; "

@@ -32,18 +32,24 @@ def text(asked: Mapping[str, Any], name: str) -> str:
     :raises Refused: for what is no text, or one that no name in the database can be
     """
     found = asked.get(name)
-    return "" if found is None else _checked(found, f"body/{name}")
+    if found is None:
+        return ""
+    if not isinstance(found, str):
+        raise errors.invalid(f"body/{name} must be string")
+    return usable(found)
 
 
 def names(asked: Mapping[str, Any], name: str) -> list[str]:
-    """A list of names.
+    """A list of names, each of which may still be one that there can't be.
 
     :raises Refused: for another value
     """
     found = asked.get(name) or []
     if not isinstance(found, list):
         raise errors.invalid(f"body/{name} must be array")
-    return [_checked(each, f"body/{name}") for each in found]
+    if not all(isinstance(each, str) for each in found):
+        raise errors.invalid(f"body/{name} must be array of string")
+    return found
 
 
 def sorting(asked: Mapping[str, Any]) -> Mapping[str, Any]:
@@ -76,10 +82,10 @@ def both(request: Request) -> tuple[At, At]:
     return here, (text(asked, "destinationBucket") or asked["bucketId"], asked["destinationKey"])
 
 
-def _checked(found: Any, what: str) -> str:
-    if not isinstance(found, str):
-        raise errors.invalid(f"{what} must be string")
-    # Half of a pair of UTF-16, and what PostgreSQL keeps in no text.
-    if "\0" in found or any("\ud800" <= letter <= "\udfff" for letter in found):
-        raise errors.bad_key(ascii(found)[:100])
-    return found
+def usable(name: str) -> str:
+    """
+    :raises Refused: for half of a pair of UTF-16, and what PostgreSQL keeps in no text
+    """
+    if "\0" in name or any("\ud800" <= letter <= "\udfff" for letter in name):
+        raise errors.bad_key(ascii(name)[:100])
+    return name

@@ -101,6 +101,8 @@ def of_database(error: psycopg.Error) -> Refused:
     if error.sqlstate is None and isinstance(error, psycopg.DataError):
         # Before it was sent, such as a text with a zero in it.
         return invalid(str(error))
+    if error.sqlstate == "23514" or (error.sqlstate or "").startswith("22"):
+        return invalid(error.diag.message_primary or "a value that can't be")
     if error.sqlstate is None:
         return Refused(500, "DatabaseError", "the database doesn't answer; ./vpb status shows what runs")
     return Refused(500, "DatabaseError", error.diag.message_primary or error.sqlstate)

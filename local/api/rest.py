@@ -18,6 +18,7 @@ OF_ONE_HOP = {
     *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "upgrade"),
     *("transfer-encoding", "host", "apikey", "server", "date"),
 }
+LENGTH = "Content-Length"
 
 
 class Rest:
@@ -35,10 +36,13 @@ class Rest:
         :param token: who asks
         """
         query = _without_key(request.query_string.decode("latin-1"))
-        headers = {name: value for name, value in request.headers if _passes(name)}
+        headers = {name: value for name, value in request.headers if _passes(name) and name != LENGTH}
         headers["Authorization"] = f"Bearer {token}"
         body = None if request.method in ("GET", "HEAD") else cast(IO[Any], _Body(request.stream))
-        chunked = body is not None and "Content-Length" not in request.headers
+        # The length is that of what is handed on, or else what is behind it would be the next caller's request.
+        chunked = body is not None and request.content_length is None
+        if body is not None and request.content_length is not None:
+            headers[LENGTH] = str(request.content_length)
         try:
             found = self._http.request(
                 request.method,

@@ -160,7 +160,7 @@ class Routes:
 
     def _signed_one(self, caller: Caller, at: At, seconds: int) -> dict[str, Any]:
         try:
-            self._storage.rows.one(caller, "object.sign_many", *at)
+            self._storage.rows.one(caller, "object.sign_many", at[0], asked.usable(at[1]))
         except errors.Refused:
             return {"error": HIDDEN, "path": at[1], "signedURL": None}
         token = self._token("download", at, seconds)
@@ -209,7 +209,7 @@ class Routes:
         if len(rest) > 1:
             self._storage.remove_one(caller, *_at(rest))
             return as_json({"message": "Successfully deleted"})
-        names = asked.names(asked.body(request), "prefixes")
+        names = [*map(asked.usable, asked.names(asked.body(request), "prefixes"))]
         if not 1 <= len(names) <= MOST_REMOVED:
             raise errors.invalid(f"body/prefixes must have 1 to {MOST_REMOVED} items")
         return as_json(self._storage.remove(caller, _bucket(rest), names))

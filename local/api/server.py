@@ -86,6 +86,7 @@ class Application:
             return Refused(500, "InternalError", "Internal server error").response()
 
     def _route(self, request: Request) -> Response:
+        _refuse_unclear(request)
         path = request.path
         if path == HEALTH:
             return self._health()
@@ -116,6 +117,18 @@ class Application:
     def _health(self) -> Response:
         facts = {"pid": os.getpid(), "record": str(self._path), "started": self._started}
         return as_json(facts | dict(rest.ready(self._postgrest.admin_port)))
+
+
+def _refuse_unclear(request: Request) -> None:
+    """Where a body ends has to be clear (RFC 9112, 6.3): else part of it is another request behind this server.
+
+    :raises Refused: for two lengths, and for one that is no number
+    """
+    length, coding = request.headers.getlist("Content-Length"), request.headers.getlist("Transfer-Encoding")
+    if coding and (length or [each.strip().lower() for each in coding] != ["chunked"]):
+        raise errors.invalid("header content-length or transfer-encoding: chunked, not both, and no other coding")
+    if len(length) > 1 or not all(each.isascii() and each.isdigit() for each in length):
+        raise errors.invalid("header content-length must be a number of bytes")
 
 
 def _preflight(request: Request) -> Response:

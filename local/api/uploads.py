@@ -25,13 +25,14 @@ def content(request: Request, limit: Callable[[], int]) -> Iterator[Content]:
     :param limit: bytes that its bucket takes; raises `Refused` where there is no such bucket
     :raises Refused: for more bytes than that, for a form without a file, and for what no header can hold
     """
-    _refuse_length(request)
     with tempfile.SpooledTemporaryFile(MEMORY) as body:
         try:
             most = limit()
             _refuse_over(most + FORM, request.content_length or 0)
             form = request.mimetype == "multipart/form-data"
             found = _form(request) if form else _raw(request, cast(BinaryIO, body), most)
+        except OSError as error:
+            raise errors.invalid(f"the body can't be read: {error}") from None
         except Exception:
             drain(request)
             raise
@@ -65,12 +66,6 @@ def _raw(request: Request, body: BinaryIO, most: int) -> Content:
     given = request.headers.get("x-metadata")
     cache = request.headers.get("Cache-Control", "no-cache")
     return Content(body, size, request.content_type or PLAIN, cache, _metadata(given, encoded=True))
-
-
-def _refuse_length(request: Request) -> None:
-    given = request.headers.get("Content-Length", "0")
-    if not (given.isascii() and given.isdigit()):
-        raise errors.invalid("header content-length must be a number of bytes")
 
 
 def _refuse_unfit(content: Content) -> None:

@@ -132,7 +132,7 @@ def logs(
 def seed(
     size: Annotated[
         Literal["small", "medium", "large"],
-        typer.Option(help="4,000, 100,000 or 1,000,000 components, with people, projects and all else"),
+        typer.Option(help="about 4,000, 100,000 or 1,000,000 components, with people, projects and all else"),
     ] = "small",
     number: Annotated[int, typer.Option("--seed", min=1, help="the same number gives the same rows")] = 1,
     stack: Stack = "dev",

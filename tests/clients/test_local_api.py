@@ -100,7 +100,7 @@ STRANGE: dict[str, tuple[str, str, dict[str, str], bytes, str]] = {
         "/storage/v1/object/sign/avatars",
         {},
         b'{"expiresIn": 60, "paths": [1]}',
-        "body/paths must be string",
+        "body/paths must be array of",
     ),
     "a type of other letters": ("POST", f"{AVATARS}/a.png", {"Content-Type": "image/p\xfcng"}, b"1", "printable ASCII"),
     "a cache control with other letters": (
@@ -111,6 +111,20 @@ STRANGE: dict[str, tuple[str, str, dict[str, str], bytes, str]] = {
         "printable ASCII",
     ),
     "a length that is none": ("POST", f"{AVATARS}/a.png", {"Content-Length": "abc"}, b"", "content-length must be"),
+    "paths that are a text": (
+        *("POST", "/storage/v1/object/sign/avatars", {}, b'{"expiresIn": 60, "paths": "a"}'),
+        "body/paths must be array",
+    ),
+    "a folder above": ("POST", f"{AVATARS}/../x/a.png", {"Content-Type": "image/png"}, b"1", "name"),
+    "an empty folder": ("POST", f"{AVATARS}//a.png", {"Content-Type": "image/png"}, b"1", "name"),
+    "metadata with a NUL": (
+        *("POST", f"{AVATARS}/a.png", {"Content-Type": "image/png", "x-metadata": "eyJhIjoiXHUwMDAwIn0="}, b"1"),
+        "nicode",
+    ),
+    "chunks that are none": (
+        *("POST", f"{AVATARS}/a.png", {"Content-Type": "image/png", "Transfer-Encoding": "chunked"}, b"zz\r\n"),
+        "can't be read",
+    ),
     "a negative length": ("POST", f"{AVATARS}/a.png", {"Content-Length": "-1"}, b"", "content-length must be"),
 }
 
@@ -118,7 +132,8 @@ STRANGE: dict[str, tuple[str, str, dict[str, str], bytes, str]] = {
 @pytest.mark.parametrize("name", STRANGE)
 def test_what_no_client_sends_is_answered_in_one_line(served: LocalApi, people: None, name: str) -> None:
     method, path, headers, body, said = STRANGE[name]
-    status, text, _ = raw(served, method, path, {"Content-Length": str(len(body)), **headers}, body)
+    length = {} if "Transfer-Encoding" in headers else {"Content-Length": str(len(body))}
+    status, text, _ = raw(served, method, path, length | headers, body)
     assert (status, said in text) == (200 if said == "[]" else 400, True), text
     assert "Traceback" not in (served.folder / apiservice.LOG).read_text()
 
@@ -148,6 +163,24 @@ def test_conditions_that_are_none_do_not_count_and_times_are_javascript_s(
     info = json.loads(raw(served, "GET", f"/storage/v1/object/info/avatars/{ADA}/c.png", {})[1])
     assert re.fullmatch(r"\d{4}-\d\d-\d\dT\d\d:\d\d:\d\d\.\d{3}Z", info["created_at"])
     assert raw(served, "DELETE", path, {})[0] == 200
+
+
+def test_what_follows_a_body_is_nobody_else_s_request(served: LocalApi, people: None) -> None:
+    """A length beside chunks, and a body where there is none, are what a request behind another one is hidden in."""
+    key = {"apikey": served.values()["anon"], "Content-Type": "application/json"}
+    first, hidden = b'{"projects":[]}', b"DELETE /projects HTTP/1.1\r\nHost: x\r\nX-Ignore: "
+    chunks = f"{len(first + hidden):x}\r\n".encode() + first + hidden + b"\r\n0\r\n\r\n"
+    path, chunked = "/rest/v1/rpc/project_owners", {"Transfer-Encoding": "chunked"}
+    status, said, _ = raw(served, "POST", path, {**key, "Content-Length": str(len(first)), **chunked}, chunks)
+    assert (status, "not both" in said) == (400, True)
+    status, said, _ = raw(served, "POST", path, {**key, "Transfer-Encoding": "gzip, chunked"}, chunks)
+    assert (status, "no other coding" in said) == (400, True)
+    own = f"{len(first):x}\r\n".encode() + first + b"\r\n0\r\n\r\n"
+    assert raw(served, "POST", path, {**key, **chunked}, own)[:2] == (200, "[]")
+    began = time.monotonic()
+    rows = "/rest/v1/projects?select=id&limit=0"
+    assert raw(served, "GET", rows, {**key, "Content-Length": "2"}, b"{}")[:2] == (200, "[]")
+    assert time.monotonic() - began < 10
 
 
 def test_no_page_of_a_browser_reads_what_is_for_this_machine_alone(served: LocalApi) -> None:

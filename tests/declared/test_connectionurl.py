@@ -176,3 +176,13 @@ def test_an_empty_url_is_refused_wherever_it_comes_from(monkeypatch):
             given(None, "DATABASE_URL")
     monkeypatch.setenv("DATABASE_URL", "y")
     assert given(None, "DATABASE_URL") == "y"
+
+
+@pytest.mark.parametrize("login", ["authenticator", "authenticator_2", "authenticator.abcdefghijklmnopqrst"])
+def test_the_api_s_login_in_a_variable_is_an_app_s(monkeypatch, login):
+    url = f"postgresql://{login}:p@127.0.0.1:5432/app"
+    monkeypatch.setenv("DATABASE_URL", url)
+    assert given(None, "DATABASE_URL") is None
+    assert given(url, "DATABASE_URL") == url
+    monkeypatch.setenv("DATABASE_URL", url.replace("authenticator", "migrator"))
+    assert given(None, "DATABASE_URL") == url.replace("authenticator", "migrator")

@@ -73,7 +73,7 @@ def test_the_example_in_typescript_uploads_and_reads(environment, world: World, 
     for name, place in (("pg", drivers / "pg"), ("visual-prompt-builder", typescript.folder)):
         (app / "node_modules" / name).symlink_to(place)
     program = app / "readme.mjs"
-    program.write_text(example(NODE, "ts"))
+    program.write_text(example(NODE, "js"))
     done = subprocess.run(
         [typescript.packages.node, "--no-warnings", program, PROJECT, ADA],
         cwd=tmp_path,

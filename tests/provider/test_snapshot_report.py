@@ -42,6 +42,16 @@ def test_the_drift_report_has_a_row_for_each_object_also_where_it_was_known_befo
     assert "| `index public.i` | `was added: CREATE INDEX` | not recorded |" in rows
 
 
+def test_of_a_long_definition_the_drift_report_has_both_texts_whole(monkeypatch):
+    was, now = ("\n".join([f"line {number}" for number in range(40)] + [end]) for end in ("old end", "new end"))
+    found = {"function private.f()": {"was": was, "now": now}}
+    line = ManualChange("function private.f()", "", was, now).line
+    (each,) = report(monkeypatch, "update", {}, found, said=[line])
+    assert (each.manual[0].was, each.manual[0].now) == (was, now)
+    text = drift.as_markdown("dev", [each], {})
+    assert ("-old end" in text, "+new end" in text) == (True, True)
+
+
 def test_what_was_undone_is_not_in_the_drift_report(monkeypatch):
     assert report(monkeypatch, "update", FOUND, {}, said=()) == []
     assert report(monkeypatch, "refresh", FOUND, FOUND, said=()) == [], "the engine shows what a refused run has left"

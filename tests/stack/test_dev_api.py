@@ -1,4 +1,4 @@
-"""The local API in the provisioned dev environment: asked for by a setting, used by supabase-js and by the example app,
+"""The local API in the provisioned dev environment: asked for by a setting, used by a new app and by the example app,
 stopped without it."""
 
 import json
@@ -10,22 +10,21 @@ from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
 
-import psycopg
 import pytest
 
 import toolchain
 from declared import tokens
 from declared.paths import CHECKOUT
 from harness.checkout import Run, Scratch
-from tests.clients import world
 from tests.conftest import absent
+from tests.stack import pages
 from tests.stack.conftest import succeeded
-from toolchain import node, versions
+from toolchain import node
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("dev")]
-
-ADA = "00000000-0000-7000-8000-0000000000aa"
-SETTING = "  database:api: true\n"
+PAGE = CHECKOUT / "docs" / "first-steps.md"
+# What the page makes in the checkout.
+FIRST_APP = "first-app"
 STEPS = 19
 # Of the browser itself, about the write that is refused as stale.
 STALE = "bob: Failed to load resource: the server responded with a status of 409 (CONFLICT)"
@@ -44,23 +43,54 @@ def variables(dev: Scratch, *more: str) -> dict[str, str]:
     return answer
 
 
-@pytest.fixture(scope="module")
-def settings(dev: Scratch) -> str:
-    """What the stack's file says without the setting."""
-    return (dev.folder / "Pulumi.dev.yaml").read_text()
+def first_steps(dev: Scratch) -> None:
+    """The page for an app's developer from top to bottom, with what npm has today."""
+    said = ""
+    for block in pages.blocks(PAGE.read_text()):
+        if block.kind == "sh":
+            said = "".join(pages.run(dev, command) for command in block.commands)
+        elif block.kind == "text":
+            assert pages.missing(block.text, said) == [], said
+        else:
+            assert block.file, f"a block of {block.kind} that nobody runs"
+            pages.write(dev.folder, block)
+    assert "42501" in said
 
 
 @pytest.fixture(scope="module")
-def served(dev: Scratch, settings: str) -> Iterator[Scratch]:
-    """The environment with its API, for the tests of this file; without it afterwards, whatever they have done."""
+def served(dev: Scratch) -> Iterator[Scratch]:
+    """The environment with its API, as the page turns it on; without it afterwards, whatever the tests have done."""
     assert service(dev) is None
-    file = dev.folder / "Pulumi.dev.yaml"
-    file.write_text(settings + SETTING)
+    try:
+        first_steps(dev)
+        yield dev
+    finally:
+        if (dev.folder / FIRST_APP).exists():
+            turn_off(dev)
+
+
+def turn_off(dev: Scratch) -> None:
+    """The environment as it was before the page."""
+    shutil.copy2(CHECKOUT / "Pulumi.dev.yaml", dev.folder)
+    shutil.rmtree(dev.folder / FIRST_APP, ignore_errors=True)
+    dev.sql("delete from next_auth.users where name in ('Ada', 'Bob') and email is null")
     succeeded(dev.up())
-    yield dev
-    if file.read_text() != settings:
-        file.write_text(settings)
-        succeeded(dev.up())
+
+
+def test_the_setting_starts_an_api_by_which_a_new_app_writes_a_row(served: Scratch) -> None:
+    shown = variables(served)
+    assert shown["SUPABASE_URL"].startswith("http://127.0.0.1:")
+    assert not {"SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_JWT_SECRET"} & shown.keys()
+    found = variables(served, "--secrets")
+    assert service(served) == {"name": "PostgREST", "version": "12.0.2", "address": found["SUPABASE_URL"]}
+    claims = tokens.claims(found["SUPABASE_JWT_SECRET"], found["SUPABASE_SERVICE_ROLE_KEY"])
+    assert claims["role"] == "service_role"
+    ((person,),) = served.sql("select id::text from next_auth.users where name = 'Bob'")
+    token = succeeded(served.start("token", "--as", person, "--expires", "5m").wait()).strip()
+    assert tokens.claims(found["SUPABASE_JWT_SECRET"], token)["sub"] == person
+    nobody = served.start("token", "--as", "nobody@api.example.org").wait()
+    assert (nobody.status, "there is no person nobody@api.example.org" in nobody.last_line) == (1, True)
+    assert "Schema cache loaded" in succeeded(served.start("logs", "--api").wait())
 
 
 def packages_of(folder: Path) -> node.Packages:
@@ -70,40 +100,11 @@ def packages_of(folder: Path) -> node.Packages:
         absent(f"no packages of npm here: {error}")
 
 
-def test_the_setting_starts_an_api_for_supabase_js(served: Scratch, tmp_path: Path) -> None:
-    packages = packages_of(versions.CLIENTS)
-    with psycopg.connect(served.url) as connection:
-        connection.execute(
-            "insert into next_auth.users (id, name, email) values (%s, 'Ada', 'ada@api.example.org')", (ADA,)
-        )
-    try:
-        shown = variables(served)
-        assert shown["SUPABASE_URL"].startswith("http://127.0.0.1:")
-        assert not {"SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_JWT_SECRET"} & shown.keys()
-        found = variables(served, "--secrets")
-        assert service(served) == {"name": "PostgREST", "version": "12.0.2", "address": found["SUPABASE_URL"]}
-        claims = tokens.claims(found["SUPABASE_JWT_SECRET"], found["SUPABASE_SERVICE_ROLE_KEY"])
-        assert claims["role"] == "service_role"
-        token = succeeded(served.start("token", "--as", "Ada@api.example.org", "--expires", "5m").wait()).strip()
-        first = {"url": found["SUPABASE_URL"], "key": found["SUPABASE_ANON_KEY"], "token": token, "person": ADA}
-        results = world.programs(packages, tmp_path).run("first.mjs", **first)
-        assert results == {"a person makes a project and stores a picture": "ok"}
-        nobody = served.start("token", "--as", "nobody@api.example.org").wait()
-        assert (nobody.status, "there is no person nobody@api.example.org" in nobody.last_line) == (1, True)
-        assert "Schema cache loaded" in succeeded(served.start("logs", "--api").wait())
-    finally:
-        with psycopg.connect(served.url) as connection:
-            connection.execute("delete from next_auth.users where id = %s", (ADA,))
-
-
 def left(dev: Scratch) -> tuple[Any, ...]:
     """People, projects, stored files and replication slots that are there."""
     tables = ("next_auth.users", "public.projects", "storage.objects", "private.object_scans", "pg_replication_slots")
-    with psycopg.connect(dev.url) as connection:
-        counted = ", ".join(f"(select count(*) from {table})" for table in tables)
-        found = connection.execute(f"select {counted}".encode()).fetchone()
-    assert found is not None
-    return found
+    ((*counts,),) = dev.sql(f"select {', '.join(f'(select count(*) from {table})' for table in tables)}")
+    return tuple(counts)
 
 
 @pytest.fixture
@@ -159,8 +160,7 @@ def test_two_people_work_on_the_page_of_the_example_app(tidy: Scratch) -> None:
     assert "/exports/" in found["exported"]
     assert not found["open"], "the project of who has left is closed at Bob's"
     # Bob has only signed out.
-    with psycopg.connect(tidy.url) as connection:
-        connection.execute("delete from next_auth.users where email like 'bob.%@example.org'")
+    tidy.sql("delete from next_auth.users where email like 'bob.%@example.org'")
 
 
 def wait_until(holds: Callable[[], bool]) -> None:
@@ -170,9 +170,8 @@ def wait_until(holds: Callable[[], bool]) -> None:
         time.sleep(0.1)
 
 
-def test_without_the_setting_none_runs(served: Scratch, settings: str) -> None:
-    (served.folder / "Pulumi.dev.yaml").write_text(settings)
-    succeeded(served.up())
+def test_without_the_setting_none_runs(served: Scratch) -> None:
+    turn_off(served)
     assert service(served) is None
     assert "SUPABASE_URL" not in variables(served, "--secrets")
     assert [each for each in served.processes() if "local.api" in str(each)] == []

@@ -31,6 +31,7 @@ ELSEWHERE = {
     ("CONTRIBUTING.md", "make"): "what CI runs, and parts of this suite",
     **{(page, ""): "tests/objects/test_clients_readme.py" for page in CLIENTS},
     (ADOPTION, ""): "run from top to bottom, below",
+    ("docs/first-steps.md", ""): "tests/stack/test_dev_api.py",
     ("docs/backups.md", ""): "tests/sql/test_restore.py",
     ("docs/departures.md", "./vpb people departures --apply"): "tests/sql/test_departures.py",
     ("docs/objects.md", "./vpb scan --watch"): "doesn't end; tests/objects/test_scan_command.py",
