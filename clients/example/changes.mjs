@@ -10,7 +10,8 @@ import { LogicalReplicationService, PgoutputPlugin } from "pg-logical-replicatio
 import { signToken } from "visual-prompt-builder/auth";
 
 const PUBLICATION = "supabase_realtime";
-const AGAIN_AFTER = 1000;
+const AGAIN_MILLISECONDS = 1000;
+const ACKNOWLEDGE_SECONDS = 5;
 const TOKEN_SECONDS = 60;
 
 /** A slot that ends with its session: a server that has died keeps no WAL. */
@@ -68,18 +69,18 @@ export class Changes {
 
   async #subscribe() {
     const connection = { connectionString: this.environment.replicationUrl };
-    this.#service = new TemporarySlot(connection, { acknowledge: { auto: true, timeoutSeconds: 5 } });
+    const service = new TemporarySlot(connection, { acknowledge: { auto: true, timeoutSeconds: ACKNOWLEDGE_SECONDS } });
+    this.#service = service;
+    // What is said of a service that another one has followed doesn't count.
+    const lost = () => this.#service === service && this.#lost();
     const listening = new Promise((resolve, reject) => {
-      this.#service.once("start", resolve);
-      this.#service.once("error", reject);
+      service.once("start", resolve);
+      service.once("error", reject);
     });
-    this.#service.on("data", (_, message) => this.#heard(message));
-    this.#service.on("error", () => this.#lost());
+    service.on("data", (_, message) => this.#heard(message));
+    service.on("error", lost);
     const plugin = new PgoutputPlugin({ protoVersion: 1, publicationNames: [PUBLICATION] });
-    this.#service.subscribe(plugin, this.#service.slot).then(
-      () => this.#lost(),
-      () => this.#lost(),
-    );
+    service.subscribe(plugin, service.slot).then(lost, lost);
     await listening;
   }
 
@@ -127,7 +128,7 @@ export class Changes {
     this.#service.stop().catch(() => {});
     this.#service = null;
     this.#transaction = new Map();
-    setTimeout(() => this.#again(), AGAIN_AFTER).unref();
+    setTimeout(() => this.#again(), AGAIN_MILLISECONDS).unref();
   }
 
   async #again() {

@@ -1,5 +1,5 @@
 /**
- * A provider of OpenID Connect for development, in the place of Google: whoever asks gets in, with the address in
+ * A provider of OpenID Connect for development, in the place of Google: it lets everybody in, with the address in
  * `login_hint`. It says of each address that it is verified, but of those that begin with `unverified`.
  */
 import { createHash } from "node:crypto";

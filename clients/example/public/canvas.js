@@ -27,7 +27,7 @@ export async function showCanvas(project) {
         return item.element;
     });
     for (const id of [...items.keys()]) if (!rows.some((row) => row.id === id)) items.delete(id);
-    // What stands already in its place is left there, or whoever writes in it would be thrown out.
+    // What stands already in its place is left there, or the person who writes in it would lose the cursor.
     const list = at("canvas");
     shown.forEach((element, index) => {
         if (list.children[index] !== element) list.insertBefore(element, list.children[index] ?? null);
