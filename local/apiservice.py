@@ -205,8 +205,8 @@ def _pids(folder: Path) -> list[int]:
             return [pid]
     kept = read_private(folder / record.NAME, "port")
     health = _health(folder, kept["port"]) if kept else {}
-    if isinstance(pid := health.get("pid"), int) and _is_api(pid, folder):
-        return [pid]
+    if isinstance(named := health.get("pid"), int) and _is_api(named, folder):
+        return [named]
     # The folder may have been deleted under it.
     return [pid for pid in process_ids() if _is_api(pid, folder)]
 

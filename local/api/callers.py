@@ -48,7 +48,7 @@ def token(request: Request) -> str | None:
 
     :raises Refused: for another header of that name: what isn't understood must not get the rights of the key
     """
-    given = request.headers.get("Authorization")
+    given: str | None = request.headers.get("Authorization")
     if given is None:
         return None
     scheme, _, found = given.strip().partition(" ")

@@ -40,15 +40,19 @@ def as_person(connection: Connection, claims: Mapping[str, Any]) -> Iterator[Con
     role = claims.get("role")
     if role not in ROLES:
         raise QueryError(f"claims: nobody becomes {role} by a token")
-    if connection.info.transaction_status != TransactionStatus.IDLE:
+    if _status(connection) != TransactionStatus.IDLE:
         raise QueryError("as_person: the connection is in a transaction; commit it, or take another connection")
     with connection.transaction():
         # Never prepared, as psycopg does by itself at the sixth time: a pooler in transaction mode may not know it.
         connection.execute(BECOME, (json.dumps(claims, default=str), role), prepare=False)
         yield connection
-        if connection.info.transaction_status == TransactionStatus.INERROR:
+        if _status(connection) == TransactionStatus.INERROR:
             # The server would answer the commit with a rollback, which psycopg takes for success.
             raise QueryError("as_person: a statement had failed, so everything was taken back")
+
+
+def _status(connection: Connection) -> TransactionStatus:
+    return connection.info.transaction_status
 
 
 def many(connection: Connection, row: Callable[..., Row], text: str, values: Sequence[Any], prepare: bool) -> list[Row]:
