@@ -1,7 +1,8 @@
 """What each query pattern costs where there are a million components: pages read and time, on the pattern's own page.
 
-The data are those of `./vpb seed --size large`, and who asks is a typical person. Pages of 8 KiB say the same on every
-machine; times are those of the one that measured, all in memory, under row policies, prepared, without the network.
+The data are those of `harness/data.py`, in as many projects as `./vpb seed --size large`; who asks is a typical person.
+Pages of 8 KiB say the same on every machine; times are those of the one that measured: all in memory, under row
+policies, prepared, without the network.
 
     python -m bench.patterns --write    # then `make types`
 """

@@ -75,9 +75,9 @@ def claims(secrets: str | Sequence[str], token: str) -> dict[str, Any]:
 def _check_time(found: Mapping[str, Any]) -> None:
     now = time.time()
     for name in ("exp", "nbf"):
-        at = found.get(name)
-        if at is None:
+        if name not in found:
             continue
+        at = found[name]
         if isinstance(at, bool) or not isinstance(at, int | float):
             raise TokenRefused(f'"{name}" claim must be a number')
         if at <= now if name == "exp" else at > now:

@@ -54,7 +54,7 @@ def ensure(folder: Path, start: Start, progress: Callable[[str], None]) -> Recor
     kept = record.write(path, replace(known(folder) or record.new(), start=start))
     health = _health(folder, kept.port)
     if health.get("started") == kept.fingerprint and health.get("ready"):
-        _call(kept.port, "/_local/reload", "POST")
+        _reload(kept.port)
         return kept
     progress("starting the API")
     return _start(folder, kept, progress)
@@ -97,7 +97,7 @@ def reload(folder: Path) -> None:
     """Have the API read the structure again, where it runs."""
     kept = known(folder)
     if kept and _health(folder, kept.port):
-        _call(kept.port, "/_local/reload", "POST")
+        _reload(kept.port)
 
 
 def withdraw(folder: Path) -> None:
@@ -188,6 +188,16 @@ def _call(port: int, path: str, method: str) -> dict[str, Any]:
     return found if isinstance(found, dict) else {}
 
 
+def _reload(port: int) -> None:
+    """
+    :raises ServerError: where PostgREST wasn't asked to read the structure again
+    """
+    if _call(port, "/_local/reload", "POST").get("reloads") is not True:
+        raise ServerError(
+            "the API wasn't asked to read the structure again; ./vpb logs --api says why, and up tries it again"
+        )
+
+
 def _pids(folder: Path) -> list[int]:
     with suppress(OSError, ValueError):
         pid = int((folder / "api.pid").read_text())
@@ -195,8 +205,8 @@ def _pids(folder: Path) -> list[int]:
             return [pid]
     kept = read_private(folder / record.NAME, "port")
     health = _health(folder, kept["port"]) if kept else {}
-    if "pid" in health:
-        return [int(health["pid"])]
+    if isinstance(named := health.get("pid"), int) and _is_api(named, folder):
+        return [named]
     # The folder may have been deleted under it.
     return [pid for pid in process_ids() if _is_api(pid, folder)]
 

@@ -60,6 +60,19 @@ def test_every_link_to_a_file_leads_somewhere():
     assert [f"{page}: {link}" for page, link in links if not (page.parent / link).exists()] == []
 
 
+def test_a_block_of_commands_can_be_pasted_whole_and_writes_secrets_for_their_owner_alone():
+    blocks = [
+        (page.name, line)
+        for page in PAGES
+        for text in re.findall(r"```(?:sh|console)\n(.*?)```", page.read_text(), re.DOTALL)
+        for line in text.splitlines()
+    ]
+    assert [each for each in blocks if each[1].startswith("cd ")] == [], "the next line would run elsewhere"
+    written = [each for each in blocks if re.search(r"--secrets\b.*>", each[1])]
+    assert [each for each in written if "umask 077" not in each[1]] == []
+    assert len(written) > 2
+
+
 def test_the_version_is_the_same_everywhere():
     python = tomllib.loads((CHECKOUT / "clients" / "python" / "pyproject.toml").read_text())["project"]["version"]
     node = json.loads((CHECKOUT / "clients" / "typescript" / "package.json").read_text())["version"]

@@ -35,8 +35,8 @@ PAGES = (
 UNMEASURED = "Not measured yet: `python -m bench.patterns --write`, then `make types`."
 COSTS = Path(__file__).parent / "costs.json"
 COST = (
-    "{pages:,.0f} pages of 8 KiB from memory and {ms:,.2f} ms in the server: medians of `python -m bench.patterns` on "
-    "the data of `./vpb seed --size large`, for a typical person, under row policies."
+    "{pages:,.0f} pages of 8 KiB from memory and {ms:,.2f} ms in the server, under row policies, for a typical person "
+    "where there are 20,000 projects: medians of `python -m bench.patterns`."
 )
 # Arguments of the examples: names that the page's reader has in their program.
 PACKAGE = "visual-prompt-builder/queries"

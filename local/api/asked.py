@@ -1,6 +1,6 @@
 """What the body of a request to the Storage API asks for; another type than the API's is refused, in its words."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from werkzeug import Request
@@ -52,7 +52,7 @@ def names(asked: Mapping[str, Any], name: str) -> list[str]:
     return found
 
 
-def sorting(asked: Mapping[str, Any]) -> Mapping[str, Any]:
+def sorting(asked: Mapping[str, Any], columns: Sequence[str]) -> Mapping[str, Any]:
     """How a list is sorted: `column`, `order`.
 
     :raises Refused: for another value
@@ -60,13 +60,24 @@ def sorting(asked: Mapping[str, Any]) -> Mapping[str, Any]:
     found = asked.get("sortBy") or {}
     if not isinstance(found, dict):
         raise errors.invalid("body/sortBy must be object")
+    if found.get("column") not in (None, *columns):
+        raise errors.invalid(f"body/sortBy/column must be equal to one of {', '.join(columns)}")
+    if found.get("order") not in (None, "asc", "desc"):
+        raise errors.invalid("body/sortBy/order must be asc or desc")
     return found
 
 
 def number(asked: Mapping[str, Any], name: str, otherwise: int, most: int = MOST_PASSED) -> int:
-    """A number from 0 to `most`."""
+    """A number from 0 to `most`.
+
+    :raises Refused: for what is no whole number
+    """
     given = asked.get(name)
-    return min(max(given, 0), most) if isinstance(given, int) and not isinstance(given, bool) else otherwise
+    if given is None:
+        return otherwise
+    if isinstance(given, bool) or not isinstance(given, int):
+        raise errors.invalid(f"body/{name} must be integer")
+    return min(max(given, 0), most)
 
 
 def both(request: Request) -> tuple[At, At]:

@@ -43,17 +43,30 @@ class Caller:
 SERVICE = Caller(STORAGE_SERVICE)
 
 
+def token(request: Request) -> str | None:
+    """The token of a request; None where its key of the API alone says who asks.
+
+    :raises Refused: for another header of that name: what isn't understood must not get the rights of the key
+    """
+    given: str | None = request.headers.get("Authorization")
+    if given is None:
+        return None
+    scheme, _, found = given.strip().partition(" ")
+    if scheme.lower() != "bearer" or not found.strip():
+        raise Refused(401, "InvalidRequest", "header authorization must be `Bearer` and a token", "Unauthorized")
+    return found.strip()
+
+
 def of_storage(secrets: Sequence[str], request: Request) -> Caller:
     """Whose request to the Storage API it is; without a token, the key of the API stands for one.
 
     :raises Refused: without either, and for a token that isn't to be believed
     """
-    words = request.headers.get("Authorization", "").split()
-    token = words[-1] if words else request.headers.get("apikey") or request.args.get("apikey")
-    if not token:
+    given = token(request) or request.headers.get("apikey") or request.args.get("apikey")
+    if not given:
         raise invalid("headers must have required property 'authorization'")
     try:
-        claims = tokens.claims(secrets, token)
+        claims = tokens.claims(secrets, given)
     except tokens.TokenRefused as error:
         raise denied(str(error)) from None
     role = claims.get("role", ANON)

@@ -20,7 +20,7 @@ from local.api.storage import Storage
 # Seconds that a signed upload is good for, as the Storage API has it.
 UPLOAD_SECONDS = 7200
 # Entries of one request.
-MOST_LISTED, MOST_REMOVED = 1000, 1000
+MOST_LISTED, MOST_REMOVED, MOST_SIGNED = 1000, 1000, 1000
 HIDDEN = "Either the object does not exist or you do not have access to it"
 DECLARED = "buckets are declared in database:buckets"
 MISSING = {
@@ -155,7 +155,9 @@ class Routes:
             at = _at(rest)
             self._storage.rows.one(caller, "object.sign", *at)
             return as_json({"signedURL": _signed_path("sign", at, self._token("download", at, seconds))})
-        names = asked.names(given, "paths")[:MOST_LISTED]
+        names = asked.names(given, "paths")
+        if len(names) > MOST_SIGNED:
+            raise errors.invalid(f"body/paths must have at most {MOST_SIGNED} items")
         return as_json([self._signed_one(caller, (_bucket(rest), name), seconds) for name in names])
 
     def _signed_one(self, caller: Caller, at: At, seconds: int) -> dict[str, Any]:
@@ -192,11 +194,11 @@ class Routes:
 
     def _list(self, request: Request, rest: list[str]) -> Response:
         caller, given, bucket = self._caller(request), asked.body(request), _bucket(rest)
-        prefix, order = asked.text(given, "prefix"), asked.sorting(given)
+        prefix, order = asked.text(given, "prefix"), asked.sorting(given, COLUMNS)
         page = Page(
             folder=f"{prefix.rstrip('/')}/" if prefix.strip("/") else "",
             search=asked.text(given, "search"),
-            column=next((each for each in COLUMNS if each == order.get("column")), COLUMNS[0]),
+            column=order.get("column") or COLUMNS[0],
             descending=order.get("order") == "desc",
             limit=max(asked.number(given, "limit", 100, MOST_LISTED), 1),
             offset=asked.number(given, "offset", 0),

@@ -11,9 +11,10 @@ from typing import Any
 
 import psycopg
 from werkzeug import Request, Response
+from werkzeug.exceptions import HTTPException
 from werkzeug.serving import WSGIRequestHandler
 
-from local.api import errors, rest
+from local.api import callers, errors, rest
 from local.api.errors import Refused, as_json
 from local.api.postgrest import PostgREST
 from local.api.record import Record
@@ -81,6 +82,9 @@ class Application:
             return error.response()
         except psycopg.Error as error:
             return _refused_by_database(request, error)
+        except (HTTPException, ConnectionError):
+            # Of reading the request: chunks or a form that are none, or a client that has gone.
+            return errors.invalid("the body can't be read").response()
         except Exception:
             print(f"{request.method} {request.path!a}: {traceback.format_exc()}", file=sys.stderr, flush=True)
             return Refused(500, "InternalError", "Internal server error").response()
@@ -92,7 +96,7 @@ class Application:
             return self._health()
         if path == RELOAD and request.method == "POST":
             self._reload()
-            return as_json({})
+            return as_json({"reloads": True})
         if path == REST or path.startswith(f"{REST}/"):
             return self._of_rest(request)
         if path.startswith(f"{STORAGE}/"):
@@ -108,8 +112,7 @@ class Application:
             return as_json(NO_KEY, 401)
         if not any(hmac.compare_digest(key.encode(), each.encode()) for each in self._keys):
             return as_json(WRONG_KEY, 401)
-        scheme, _, token = request.headers.get("Authorization", "").partition(" ")
-        given = token.strip() if scheme.lower() == "bearer" else ""
+        given = callers.token(request)
         # As it was sent: PostgREST undoes the escapes itself.
         raw = str(request.environ.get("RAW_URI", request.path)).partition("?")[0]
         return self._rest.answer(request, raw.removeprefix(REST).lstrip("/"), given or key)
@@ -145,6 +148,11 @@ def _refused_by_database(request: Request, error: psycopg.Error) -> Response:
     """For the client in the API's words, for the log in PostgreSQL's, which say what to do."""
     if error.sqlstate is None and isinstance(error, psycopg.DataError):
         return errors.of_database(error).response()
-    said = {"code": error.sqlstate, "message": error.diag.message_primary, "hint": error.diag.message_hint}
+    said = {
+        "error": type(error).__name__,
+        "code": error.sqlstate,
+        "message": error.diag.message_primary,
+        "hint": error.diag.message_hint,
+    }
     print(f"{request.method} {request.path!a}: database: {json.dumps(said)}", file=sys.stderr, flush=True)
     return errors.of_database(error).response()

@@ -8,7 +8,7 @@ from contextlib import contextmanager
 from typing import Any, BinaryIO, cast
 
 from werkzeug import Request
-from werkzeug.exceptions import HTTPException
+from werkzeug.exceptions import HTTPException, RequestEntityTooLarge
 
 from local.api import errors
 from local.api.storage import Content
@@ -30,9 +30,14 @@ def content(request: Request, limit: Callable[[], int]) -> Iterator[Content]:
             most = limit()
             _refuse_over(most + FORM, request.content_length or 0)
             form = request.mimetype == "multipart/form-data"
+            request.max_content_length = most + FORM
             found = _form(request) if form else _raw(request, cast(BinaryIO, body), most)
-        except OSError as error:
-            raise errors.invalid(f"the body can't be read: {error}") from None
+        except RequestEntityTooLarge:
+            drain(request)
+            raise errors.too_large() from None
+        except HTTPException:
+            # Nothing of it can be read any more.
+            raise
         except Exception:
             drain(request)
             raise
@@ -41,10 +46,7 @@ def content(request: Request, limit: Callable[[], int]) -> Iterator[Content]:
 
 
 def _form(request: Request) -> Content:
-    try:
-        files = list(request.files.values())
-    except HTTPException:
-        raise errors.invalid("the form can't be read") from None
+    files = list(request.files.values())
     if not files:
         raise errors.invalid("No content provided")
     file = files[0]
@@ -85,7 +87,7 @@ def _metadata(given: str | None, encoded: bool = False) -> dict[str, Any] | None
         return None
     try:
         found = json.loads(base64.b64decode(given) if encoded else given)
-    except ValueError:
+    except (ValueError, RecursionError):
         found = None
     if not isinstance(found, dict):
         raise errors.invalid("the metadata of the file must be a JSON object")

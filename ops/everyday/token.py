@@ -102,10 +102,15 @@ def _secret(stack: str, file: Path | None) -> str:
 
 def _read(file: Path) -> str:
     try:
-        return file.read_text(encoding="utf-8").strip()
+        found = file.read_text(encoding="utf-8").strip()
     except FileNotFoundError:
         raise CommandError(
             f"{file}: there is no such file; --jwt-secret-file names one with the secret alone"
         ) from None
     except UnicodeDecodeError:
         raise CommandError(f"{file}: is no text; it has to hold the secret alone") from None
+    except OSError as error:
+        raise CommandError(f"{file}: can't be read ({error.strerror})") from None
+    if not found:
+        raise CommandError(f"{file}: is empty; it has to hold the secret alone")
+    return found

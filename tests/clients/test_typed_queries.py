@@ -8,6 +8,7 @@ import re
 import types
 import typing
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from datetime import datetime
 from decimal import Decimal
 from typing import Any
@@ -127,6 +128,10 @@ def test_claims_end_with_the_block_and_never_outlive_it(connection, person):
         # A pooler in transaction mode may hand the next transaction to a server that has none of them.
         assert row(session, "select count(*) from pg_prepared_statements where statement ~* 'claims|projects'") == (0,)
         session.commit()
+        with pytest.raises(running.QueryError, match="everything was taken back"):
+            with running.as_person(session, claims), suppress(psycopg.Error):
+                session.execute("select 1 / 0")
+        assert session.info.transaction_status == psycopg.pq.TransactionStatus.IDLE
         with pytest.raises(running.QueryError, match="nobody becomes app_owner"):
             with running.as_person(session, {"role": "app_owner"}):
                 pass

@@ -74,6 +74,14 @@ def test_interrupted_it_says_what_is_left(empty: str, monkeypatch: pytest.Monkey
         assert session.execute("select count(*) from next_auth.users").fetchone() == (50,)
 
 
+def test_beside_another_seed_nothing_is_written(empty: str) -> None:
+    with psycopg.connect(empty, autocommit=True) as other:
+        other.execute("select pg_advisory_lock(hashtext('vpb seed'))")
+        with pytest.raises(CommandError, match=r"^stack dev: another seed is under way; nothing was written$"):
+            seed.fill("dev", SMALL, 1, print)
+        assert other.execute("select count(*) from next_auth.users").fetchone() == (0,)
+
+
 def test_without_its_bucket_no_row_is_written(empty: str, store: Store, monkeypatch: pytest.MonkeyPatch) -> None:
     gone = Store(bucket="gone", region=store.region, endpoint=store.endpoint, access_key="a", secret_key="b")
     environment = SimpleNamespace(store=gone, admin_url=empty)

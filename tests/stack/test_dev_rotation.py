@@ -128,7 +128,7 @@ def test_passwords_and_keys_change_while_clients_go_on_with_the_urls_that_they_h
         with pytest.raises(psycopg.OperationalError):
             psycopg.connect(old[output])
         assert who(new[output]) == (f"{role}_2", role)
-    recipe.to("./vpb env")
+    recipe.to("(umask 077; ./vpb env")
     assert recipe.ended()
     last = urls(dev)
     assert passwords(last) == passwords(new)

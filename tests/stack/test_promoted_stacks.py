@@ -79,7 +79,7 @@ def test_nothing_has_passed_before_the_first_up(two):
 
 def test_what_has_passed_goes_on_and_the_record_says_when_and_by_whom(two):
     two.recipe.to("make up")
-    two.recipe.to("./vpb env")
+    two.recipe.to("(umask 077; ./vpb env")
     succeeded(two.prod.up())
     for stack in (two.before, two.prod):
         record = deployed(stack)

@@ -32,22 +32,27 @@ class QueryError(Exception):
 def as_person(connection: Connection, claims: Mapping[str, Any]) -> Iterator[Connection]:
     """One transaction under the row policies of somebody; role and claims end with it.
 
-    Args:
-        connection: of a login that may become the role of the claims: `api_url` of the stack's outputs.
-        claims: `sub` is the person, `role` one of anon, authenticated and service_role.
-
-    Raises:
-        QueryError: For another role, and within a transaction that is there already: claims would outlive the block.
+    :param connection: of a login that may become the role of the claims: `api_url` of the stack's outputs
+    :param claims: `sub` is the person, `role` one of anon, authenticated and service_role
+    :raises QueryError: for another role; within a transaction that is there already, since claims would outlive the
+        block; where the block has caught a failed statement, which has taken everything back
     """
     role = claims.get("role")
     if role not in ROLES:
         raise QueryError(f"claims: nobody becomes {role} by a token")
-    if connection.info.transaction_status != TransactionStatus.IDLE:
+    if _status(connection) != TransactionStatus.IDLE:
         raise QueryError("as_person: the connection is in a transaction; commit it, or take another connection")
     with connection.transaction():
         # Never prepared, as psycopg does by itself at the sixth time: a pooler in transaction mode may not know it.
         connection.execute(BECOME, (json.dumps(claims, default=str), role), prepare=False)
         yield connection
+        if _status(connection) == TransactionStatus.INERROR:
+            # The server would answer the commit with a rollback, which psycopg takes for success.
+            raise QueryError("as_person: a statement had failed, so everything was taken back")
+
+
+def _status(connection: Connection) -> TransactionStatus:
+    return connection.info.transaction_status
 
 
 def many(connection: Connection, row: Callable[..., Row], text: str, values: Sequence[Any], prepare: bool) -> list[Row]:
@@ -59,7 +64,10 @@ def many(connection: Connection, row: Callable[..., Row], text: str, values: Seq
 def at_most_one(
     connection: Connection, row: Callable[..., Row], text: str, values: Sequence[Any], prepare: bool
 ) -> Row | None:
-    """Its row, or None."""
+    """Its row, or None.
+
+    :raises QueryError: for more rows
+    """
     rows = many(connection, row, text, values, prepare)
     if len(rows) > 1:
         raise QueryError(f"{len(rows)} rows where one is the most: {' '.join(text.split())[:100]}")
@@ -67,7 +75,10 @@ def at_most_one(
 
 
 def one(connection: Connection, row: Callable[..., Row], text: str, values: Sequence[Any], prepare: bool) -> Row:
-    """Its one row."""
+    """Its one row.
+
+    :raises QueryError: for another number of rows
+    """
     found = at_most_one(connection, row, text, values, prepare)
     if found is None:
         raise QueryError(f"no row where there is always one: {' '.join(text.split())[:100]}")
@@ -75,7 +86,10 @@ def one(connection: Connection, row: Callable[..., Row], text: str, values: Sequ
 
 
 def value(connection: Connection, text: str, values: Sequence[Any], prepare: bool) -> Any:
-    """The one value of its one row."""
+    """The one value of its one row.
+
+    :raises QueryError: for another number of rows
+    """
     (found,) = one(connection, lambda *row: row, text, values, prepare)
     return found
 

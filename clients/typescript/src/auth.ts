@@ -75,6 +75,7 @@ export function sessionWithToken(options: TokenOptions): (parameters: SessionPar
  */
 export async function signToken(person: string, options: TokenOptions, until?: Date): Promise<string> {
   const { secret, seconds } = checked(options);
+  if (until && Number.isNaN(until.getTime())) throw new AuthError("the time until which a token is good is no date");
   if (!PERSON.test(person)) throw new AuthError("a token's person has to be a UUID, the id that the adapter gives to a user");
   const iat = Math.floor(Date.now() / 1000);
   const exp = Math.min(iat + seconds, until ? Math.floor(until.getTime() / 1000) : Infinity);

@@ -25,7 +25,10 @@ export interface Pool {
   connect(): Promise<PoolClient>;
 }
 
-/** A query pattern returned another number of rows than it can, or a number that JavaScript can't hold. */
+/**
+ * A query pattern returned another number of rows than it can, or a number that JavaScript can't hold; or a transaction
+ * was taken back although nothing was thrown.
+ */
 export class QueryError extends Error {
   override name = "QueryError";
 }
