@@ -14,6 +14,7 @@ def clean(context: Context) -> dict[str, int]:
         *engine.current_names(context),
         *node.names(versions.CLIENTS),
         *node.names(versions.TYPESCRIPT),
+        *node.names(versions.EXAMPLE),
         *node.names(versions.POSTGRES_META),
         *node.names(versions.POSTGREST),
         actionlint.name(),

@@ -21,6 +21,7 @@ OLDEST_NODE = "20"
 NODE_WHEEL = "24.19.0"
 CLIENTS = CHECKOUT / "tests" / "clients"
 TYPESCRIPT = CHECKOUT / "clients" / "typescript"
+EXAMPLE = CHECKOUT / "clients" / "example"
 POSTGRES_META = CHECKOUT / "generate" / "clients" / "postgresmeta"
 POSTGREST = CHECKOUT / "toolchain" / "postgrest"
 

