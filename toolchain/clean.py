@@ -1,10 +1,10 @@
 """Removes from the cache what the present version of the project doesn't use, and what Python can compile again."""
 
-from toolchain import actionlint, engine, environment, node, versions
+from toolchain import actionlint, engine, environment, node, pythonpackages, versions
 from toolchain.cache import folder_size
 from toolchain.context import Context
 
-OWN = ("venv-*", "engine-*", "node-*", "packages-*", "actionlint-*", "tmp/*", "bytecode")
+OWN = ("venv-*", "engine-*", "node-*", "packages-*", "python-packages-*", "actionlint-*", "tmp/*", "bytecode")
 
 
 def clean(context: Context) -> dict[str, int]:
@@ -12,11 +12,8 @@ def clean(context: Context) -> dict[str, int]:
     keep = {
         environment.name(),
         *engine.current_names(context),
-        *node.names(versions.CLIENTS),
-        *node.names(versions.TYPESCRIPT),
-        *node.names(versions.EXAMPLE),
-        *node.names(versions.POSTGRES_META),
-        *node.names(versions.POSTGREST),
+        *(name for folder in versions.MANIFESTS for name in node.names(folder)),
+        pythonpackages.name(versions.SITE_REQUIREMENTS),
         actionlint.name(),
     }
     removed = {}

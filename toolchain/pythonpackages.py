@@ -13,20 +13,25 @@ from toolchain.progress import size
 SUBJECT = "packages of Python"
 
 
+def name(requirements: Path) -> str:
+    """The cache's folder for the packages that a file pins: another one for other pins or another Python."""
+    python = ".".join(map(str, sys.version_info[:2]))
+    return f"python-packages-{key(python, requirements.read_text(encoding='utf-8'))}"
+
+
 def ensure(context: Context, requirements: Path) -> Path:
     """A folder for `PYTHONPATH` with the packages that a file pins; what they need is in it, or in the environment.
 
     Raises:
         ToolchainError: a package can't be had; one line for the user.
     """
-    cache = context.cache
-    name = f"python-packages-{key('.'.join(map(str, sys.version_info[:2])), requirements.read_text(encoding='utf-8'))}"
+    cache, own = context.cache, name(requirements)
     with one_line_errors(cache.root):
-        if not cache.complete(name):
+        if not cache.complete(own):
             context.must_make(SUBJECT)
-            with cache.making(name, context.progress) as making:
+            with cache.making(own, context.progress) as making:
                 if making:
-                    environ = {name: value for name, value in context.environ.items() if name not in UNFIT}
+                    environ = {each: value for each, value in context.environ.items() if each not in UNFIT}
                     pip = [sys.executable, "-m", "pip", "install", "--no-input", "--no-deps", "--no-compile"]
                     command = [*pip, "--progress-bar=off", "--target", making.folder, "-r", requirements]
                     with context.progress.task(
@@ -37,4 +42,4 @@ def ensure(context: Context, requirements: Path) -> Path:
                         except BuildFailed as error:
                             raise ToolchainError(f"{SUBJECT}: {error}; log: {making.log}") from None
                         task.note = size(folder_size(making.folder))
-    return cache.root / name
+    return cache.root / own

@@ -24,6 +24,11 @@ TYPESCRIPT = CHECKOUT / "clients" / "typescript"
 EXAMPLE = CHECKOUT / "clients" / "example"
 POSTGRES_META = CHECKOUT / "generate" / "clients" / "postgresmeta"
 POSTGREST = CHECKOUT / "toolchain" / "postgrest"
+SITE = CHECKOUT / "generate" / "site"
+REPORT = CHECKOUT / "tests" / "report"
+# Folders with packages of npm of their own.
+MANIFESTS = (CLIENTS, TYPESCRIPT, EXAMPLE, POSTGRES_META, POSTGREST, SITE, REPORT)
+SITE_REQUIREMENTS = SITE / "requirements.txt"
 
 
 def engine_version() -> str:

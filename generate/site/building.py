@@ -20,7 +20,6 @@ from generate.site import navigation, pages, reference
 from toolchain import node, pythonpackages, versions
 
 HERE = Path(__file__).parent
-REQUIREMENTS = HERE / "requirements.txt"
 OUTPUT = CHECKOUT / "build" / "site"
 MERMAID = "@mermaid-js/tiny/dist/mermaid.tiny.js"
 
@@ -43,7 +42,7 @@ def tools() -> Tools:
     :raises ToolchainError: where something can't be had
     """
     context = toolchain.context_of()
-    python = pythonpackages.ensure(context, REQUIREMENTS)
+    python = pythonpackages.ensure(context, versions.SITE_REQUIREMENTS)
     return Tools(python, node.ensure(context, HERE), node.ensure(context, versions.TYPESCRIPT))
 
 

@@ -3,6 +3,7 @@
 import os
 import re
 import shutil
+import subprocess
 from pathlib import Path
 
 import pytest
@@ -129,3 +130,12 @@ def test_a_machine_that_postgrest_has_no_program_for_is_one_line(monkeypatch: py
     assert str(caught.value) == (
         f"PostgREST: npm has no {postgrest.version()} for Linux on riscv64; leave database:api empty on this machine"
     )
+
+
+def test_what_clean_keeps_are_the_packages_of_every_lock_file() -> None:
+    tracked = subprocess.run(
+        ["git", "ls-files", "*package-lock.json"], cwd=versions.CHECKOUT, capture_output=True, text=True, check=True
+    )
+    assert {versions.CHECKOUT / line for line in tracked.stdout.split()} == {
+        folder / "package-lock.json" for folder in versions.MANIFESTS
+    }
