@@ -16,7 +16,8 @@ SUBJECT = "packages of Python"
 def name(requirements: Path) -> str:
     """The cache's folder for the packages that a file pins: another one for other pins or another Python."""
     python = ".".join(map(str, sys.version_info[:2]))
-    return f"python-packages-{key(python, requirements.read_text(encoding='utf-8'))}"
+    pins = requirements.read_text(encoding="utf-8") if requirements.exists() else ""
+    return f"python-packages-{key(python, pins)}"
 
 
 def ensure(context: Context, requirements: Path) -> Path:
