@@ -310,8 +310,8 @@ PEOPLES_FUNCTIONS = (
     "private.may_see(uuid)",
     "private.may_edit(uuid)",
     "private.may_manage(uuid, text)",
-    "private.may_hear(text)",
-    "private.may_speak(text)",
+    "private.may_hear()",
+    "private.may_speak()",
     "private.lock_members(uuid, text)",
 )
 SERVERS_FUNCTIONS = (

@@ -6,6 +6,6 @@ drop trigger _410_broadcast_delete on public.project_components;
 drop trigger _410_broadcast_update on public.project_components;
 drop trigger _410_broadcast_insert on public.project_components;
 drop function private.tg_project_components__broadcast();
-drop function private.may_speak(text);
-drop function private.may_hear(text);
+drop function private.may_speak();
+drop function private.may_hear();
 drop function private.room_of(text);

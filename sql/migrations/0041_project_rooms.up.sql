@@ -16,34 +16,37 @@ return case
 end;
 
 -- Definer: row policies ask these once a statement, of the topic that Realtime has set, and compare it with the row's.
-create function private.may_hear(extension text) returns boolean
+-- Who sees a project hears what happens in it; who is there, its members alone know. A super administrator may see any
+-- project, and no topic that is none's.
+create function private.may_hear() returns text[]
 language plpgsql stable parallel restricted security definer
 set search_path = ''
 as $$
 declare
     room constant uuid = private.room_of(realtime.topic());
 begin
-    return room is not null and case extension
-        -- Who sees the project hears what happens in it; who is there, its members alone know.
-        when 'broadcast' then private.may_see(room)
-        when 'presence' then private.may_read(room)
-        else false
-    end;
+    if room is null then
+        return '{}';
+    end if;
+    return array_remove(array[
+        case when private.may_see(room) then 'broadcast' end, case when private.may_read(room) then 'presence' end
+    ], null);
 end
 $$;
 
-create function private.may_speak(extension text) returns boolean
+create function private.may_speak() returns text[]
 language plpgsql stable parallel restricted security definer
 set search_path = ''
 as $$
 declare
     room constant uuid = private.room_of(realtime.topic());
 begin
-    return room is not null and case extension
-        when 'broadcast' then private.may_edit(room)
-        when 'presence' then private.may_read(room)
-        else false
-    end;
+    if room is null then
+        return '{}';
+    end if;
+    return array_remove(array[
+        case when private.may_edit(room) then 'broadcast' end, case when private.may_read(room) then 'presence' end
+    ], null);
 end
 $$;
 
@@ -88,16 +91,16 @@ end
 $$;
 
 comment on function private.room_of(text) is 'The project whose room a topic is; null if it is none.';
-comment on function private.may_hear(text) is
-'Whether the caller may receive broadcasts or presence in the room of the topic that is being joined.';
-comment on function private.may_speak(text) is
-'Whether the caller may send broadcasts or presence in the room of the topic that is being joined.';
+comment on function private.may_hear() is
+'The extensions that the caller may receive in the topic that is being joined, if it is a project''s room.';
+comment on function private.may_speak() is
+'The extensions that the caller may send in the topic that is being joined, if it is a project''s room.';
 comment on function private.tg_project_components__broadcast() is
 'Trigger: sends what has changed to the room of its project, where the setting broadcast says so.';
 
 revoke execute on function private.room_of(text) from public;
-revoke execute on function private.may_hear(text) from public;
-revoke execute on function private.may_speak(text) from public;
+revoke execute on function private.may_hear() from public;
+revoke execute on function private.may_speak() from public;
 revoke execute on function private.tg_project_components__broadcast() from public;
 
 create trigger _410_broadcast_insert

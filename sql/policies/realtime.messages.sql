@@ -7,10 +7,7 @@ create policy messages_select_room on realtime.messages
     for select to authenticated
     using (
         topic = (select realtime.topic())
-        and (
-            (extension = 'broadcast' and (select private.may_hear('broadcast')))
-            or (extension = 'presence' and (select private.may_hear('presence')))
-        )
+        and extension = any((select private.may_hear())::text[])
     );
 
 -- Backups read all.
@@ -23,10 +20,7 @@ create policy messages_insert_room on realtime.messages
     for insert to authenticated
     with check (
         topic = (select realtime.topic())
-        and (
-            (extension = 'broadcast' and (select private.may_speak('broadcast')))
-            or (extension = 'presence' and (select private.may_speak('presence')))
-        )
+        and extension = any((select private.may_speak())::text[])
     );
 
 -- The owner role sends what has changed in a project, by a trigger, and nothing but broadcasts.

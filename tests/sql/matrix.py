@@ -238,7 +238,7 @@ def _messages(project: str, extension: str) -> list[str]:
     return _rows(
         "realtime.messages",
         f"topic = {room} and extension = '{extension}'",
-        f"(topic, extension) values ({room}, '{extension}')",
+        f"(topic, extension, private) values ({room}, '{extension}', true)",
         "event = 'x'",
     )
 

@@ -37,7 +37,7 @@ CREATE POLICY messages_insert_definer ON realtime.messages FOR INSERT TO app_own
 
 COMMENT ON POLICY messages_insert_definer ON realtime.messages IS 'The owner role sends what has changed in a project, by a trigger, and nothing but broadcasts.';
 
-CREATE POLICY messages_insert_room ON realtime.messages FOR INSERT TO authenticated WITH CHECK (((topic = ( SELECT realtime.topic() AS topic)) AND (((extension = 'broadcast'::text) AND ( SELECT private.may_speak('broadcast'::text) AS may_speak)) OR ((extension = 'presence'::text) AND ( SELECT private.may_speak('presence'::text) AS may_speak)))));
+CREATE POLICY messages_insert_room ON realtime.messages FOR INSERT TO authenticated WITH CHECK (((topic = ( SELECT realtime.topic() AS topic)) AND (extension = ANY (( SELECT private.may_speak() AS may_speak)::text[]))));
 
 COMMENT ON POLICY messages_insert_room ON realtime.messages IS 'Owner, admins and editors send broadcasts, each member says that they are there.';
 
@@ -45,6 +45,6 @@ CREATE POLICY messages_select_backup ON realtime.messages FOR SELECT TO backup U
 
 COMMENT ON POLICY messages_select_backup ON realtime.messages IS 'Backups read all.';
 
-CREATE POLICY messages_select_room ON realtime.messages FOR SELECT TO authenticated USING (((topic = ( SELECT realtime.topic() AS topic)) AND (((extension = 'broadcast'::text) AND ( SELECT private.may_hear('broadcast'::text) AS may_hear)) OR ((extension = 'presence'::text) AND ( SELECT private.may_hear('presence'::text) AS may_hear)))));
+CREATE POLICY messages_select_room ON realtime.messages FOR SELECT TO authenticated USING (((topic = ( SELECT realtime.topic() AS topic)) AND (extension = ANY (( SELECT private.may_hear() AS may_hear)::text[]))));
 
 COMMENT ON POLICY messages_select_room ON realtime.messages IS 'A person receives broadcasts in the rooms of projects that they see, and presence in those that they are members of.';
