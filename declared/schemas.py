@@ -67,6 +67,9 @@ OF_SUPABASE = ("auth", "storage", "realtime")
 # The Storage API and Realtime bring their own migrations; what they add is their own affair.
 OPEN_SCHEMAS = ("storage", "realtime")
 
+# What Realtime makes beside them, as patterns of the snapshot: it publishes messages to itself, a partition a day.
+MADE_BY_REALTIME = ("publication supabase_realtime_messages_publication*", "table realtime.messages: partition *")
+
 # The publication that Supabase Realtime looks for; its tables, and the columns where not all of them go out. Long texts
 # don't, nor addresses: who hears of a change reads them through row security.
 PUBLICATION = "supabase_realtime"

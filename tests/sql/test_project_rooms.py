@@ -9,6 +9,7 @@ import psycopg
 import pytest
 
 from declared.schemas import PUBLISHED
+from harness import scratch
 from tests.sql.provision import Connection, row
 
 PEOPLE = ("owner", "admin", "editor", "viewer", "invitee", "removed", "stranger", "left")
@@ -243,3 +244,21 @@ def test_nothing_is_sent_where_the_setting_is_off_or_not_there_yet(sending: Any)
         connection.execute(change)
         connection.execute("insert into public.project_components (project_id, kind) values (%s, 'text')", (project,))
     assert messages(connection, project) == []
+
+
+def test_what_realtime_makes_there_is_no_drift() -> None:
+    """A day, an index, a column of a later release, and its own publication; a row policy of somebody else is one."""
+    with scratch.server() as server:
+        stack = scratch.complete(server.url("postgres"))
+        with psycopg.connect(stack.url, autocommit=True) as connection:
+            for statement in (
+                "create table realtime.messages_day partition of realtime.messages default",
+                "create index on realtime.messages (inserted_at desc, topic) where extension = 'broadcast'",
+                "alter table realtime.messages add column broadcasted_at timestamp",
+                "create publication supabase_realtime_messages_publication for table realtime.messages",
+            ):
+                connection.execute(statement.encode())
+            assert stack.preview().changes == {}
+            connection.execute("create policy everybody on realtime.messages for select to anon using (true)")
+            found = stack.preview()
+            assert found.changes.keys() == {"access-realtime.messages"}
