@@ -79,8 +79,8 @@ class Access(Component):
         return pg.RowSecurity(
             f"{name}-{table}",
             table=table,
-            # The Storage API owns its tables and must not be bound as their owner.
-            forced=not table.startswith("storage."),
+            # The Storage API owns its tables and must not be bound as their owner; nor does a platform's owner of its.
+            forced=not table.startswith("storage.") and not self._platform.owns(table),
             policies=sorted(policy.name for policy in policies if policy.table == table),
             open=self._platform.owns(table),
             opts=self.child(),

@@ -14,7 +14,15 @@ from declared.buckets import BucketSettings
 from declared.platform import NOTHING, Platform
 from declared.promotion import PARTS
 from declared.roles import BACKUP, MIGRATOR, OWNER, ROLES, SECOND
-from declared.schemas import EXTENSIONS, HELD_TABLE, HISTORY_SCHEMA, OPEN_SCHEMAS, SCHEMAS, schemas_on
+from declared.schemas import (
+    EXTENSIONS,
+    HELD_TABLE,
+    HISTORY_SCHEMA,
+    MADE_BY_REALTIME,
+    OPEN_SCHEMAS,
+    SCHEMAS,
+    schemas_on,
+)
 from declared.sqlfiles import SqlFiles
 
 NAME = "schema"
@@ -164,5 +172,6 @@ def held_patterns(sql: SqlFiles, publication: str) -> Iterator[str]:
         yield f"database: setting * of role {role}"
     # Not its owner, nor its comment: the resource doesn't compare them.
     yield from (f"publication {escape(publication)}{facet}" for facet in ("", ": table *", ": schema *"))
+    yield from MADE_BY_REALTIME
     # Rows rather than structure: an app makes them. `make audit` names them.
     yield "large object *"

@@ -37,6 +37,7 @@ SCHEMA_GRANTS: Grants = {
     "auth": _usage(*API, "supabase_storage_admin"),
     # The owner's triggers on storage.objects read the buckets' limits.
     "storage": _usage(*API, "app_owner", "storage_service", "cleaner"),
+    "realtime": _usage(*API),
     "next_auth": _usage("authjs", "service_role"),
     "authjs": _usage("authjs"),
     "analytics": _usage("authenticated", "service_role"),
@@ -101,6 +102,8 @@ AUTHJS_SESSIONS = ["select", "insert(userId, expires, sessionToken)", "update(ex
 AUTHJS_TOKENS = ["select", "insert(identifier, expires, token)", "delete"]
 # The columns that the Storage API names in what it writes.
 UPLOADED = "bucket_id, name, owner, owner_id, version, metadata, user_metadata"
+
+MESSAGE = "topic, extension, payload, event, private, updated_at, inserted_at, id, binary_payload"
 
 # Inserts and updates name their columns, so that a review sees what can be written.
 TABLES: Grants = {
@@ -221,6 +224,8 @@ TABLES: Grants = {
         # Not whose it is, nor what the uploader wrote about it.
         "cleaner": ["select(id, bucket_id, name, version, metadata, created_at, updated_at)", "delete"],
     },
+    # Realtime tries both as the person who joins a channel, and takes it back.
+    "realtime.messages": {"authenticated": ["select", f"insert({MESSAGE})"], "service_role": EVERYTHING},
 }
 
 API_FUNCTIONS = (
@@ -234,6 +239,7 @@ API_FUNCTIONS = (
     "storage.allow_only_operation(text)",
     "storage.operation()",
     "storage.allow_any_operation(text[])",
+    "realtime.topic()",
 )
 # What row policies on storage.objects ask of everybody, the Storage API too.
 VERDICT_FUNCTIONS = (
@@ -304,9 +310,12 @@ PEOPLES_FUNCTIONS = (
     "private.may_see(uuid)",
     "private.may_edit(uuid)",
     "private.may_manage(uuid, text)",
+    "private.may_hear()",
+    "private.may_speak()",
     "private.lock_members(uuid, text)",
 )
 SERVERS_FUNCTIONS = (
+    "realtime.send(jsonb, text, text, boolean)",
     "public.take_deletions(integer)",
     "public.finish_deletions(uuid[])",
     "public.take_file_events(integer)",
@@ -524,6 +533,7 @@ OWNERS_FUNCTIONS = (
     "private.sealed(uuid, text, text)",
     "private.forget_sealed(text)",
     "private.as_uuid(text)",
+    "private.room_of(text)",
     "private.file_types(text)",
     "private.type_fits(text, text[])",
     "private.object_bytes(jsonb)",
@@ -564,6 +574,7 @@ TRIGGER_FUNCTIONS = (
     "private.tg_users__know_zone()",
     "private.tg_users__forget()",
     "private.tg_ddl__record()",
+    "private.tg_project_components__broadcast()",
     "private.tg_users__depart()",
     "private.tg_prompt_generations__advance()",
     "private.tg_prompt_generations__begin()",

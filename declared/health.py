@@ -71,6 +71,7 @@ CHECKS: dict[str, Check] = {
     "index_bytes_per_row": Check("size of an index for each row", "bytes"),
     "index_bloat": Check("index larger than it was", "times", 3),
     "slot_bytes": Check("WAL that a replication slot keeps", "bytes", GIB, 10 * GIB),
+    "slot_room": Check("WAL that a replication slot may still fall behind", "share", 0.5, 0.2, below=True),
     "slot_lost": Check("replication slot that lost its WAL", "count", None, 1),
     "replica_lag": Check("how far a replica is behind", "seconds", 30, 5 * MINUTE),
     # The archiver ends a segment each minute; what is set to run once an hour (`--once`) sets more here.

@@ -196,5 +196,6 @@ EMPTY: Mapping[str, str] = {
     "analytics.storage_days": FILES,
     "storage.buckets": "`up` makes those of this environment",
     "storage.objects": FILES,
+    "realtime.messages": "what people have sent to each other",
 }
 """Tables that come without rows, and why; one that is in neither comes without rows too."""

@@ -39,7 +39,7 @@ SUPABASE = Platform(
     superuser="supabase_admin",
     all_roles="anon|authenticated|service_role|authenticator|postgres|dashboard_user|pgbouncer|supabase_[a-z_]+",
     roles=frozenset({"anon", "authenticated", "service_role", "authenticator", "supabase_storage_admin"}),
-    schemas=frozenset({"auth", "extensions", "storage"}),
+    schemas=frozenset({"auth", "extensions", "realtime", "storage"}),
     extensions=frozenset({"pgcrypto", "pg_stat_statements", "uuid-ossp"}),
     objects=(
         *(f"role {role} of postgres" for role in ("anon", "authenticated", "service_role")),
@@ -75,6 +75,11 @@ SUPABASE = Platform(
                 "updated_at timestamp with time zone",
             )
         ),
+        "function realtime.topic() returns text",
+        "function realtime.send(jsonb,text,text,boolean) returns void",
+        *(f"column realtime.messages.{column} text" for column in ("topic", "extension", "event")),
+        "column realtime.messages.payload jsonb",
+        "row security realtime.messages",
         "row security storage.buckets",
         "row security storage.objects",
     ),

@@ -27,6 +27,7 @@ SCHEMAS = {
     "ops": OWNER,
     "storage": "supabase_storage_admin",
     "auth": OWNER,
+    "realtime": OWNER,
 }
 # What PostgreSQL lets everybody read there, who asks what how often, is behind a schema that the monitor alone uses.
 EXTENSIONS: Mapping[str, ExtensionSpec] = {
@@ -62,9 +63,12 @@ WITH_OBJECTS = ("public", *(schema for schema in SCHEMAS if schema not in _OF_EX
 # What the API publishes, the first where a request names none; Auth.js' adapter for Supabase asks for the second.
 EXPOSED = ("public", "next_auth")
 # Named and shaped as Supabase's platform has them.
-OF_SUPABASE = ("auth", "storage")
-# The Storage API brings its own migrations; what they add is its own affair.
-OPEN_SCHEMAS = ("storage",)
+OF_SUPABASE = ("auth", "storage", "realtime")
+# The Storage API and Realtime bring their own migrations; what they add is their own affair.
+OPEN_SCHEMAS = ("storage", "realtime")
+
+# What Realtime makes beside them, as patterns of the snapshot: it publishes messages to itself, a partition a day.
+MADE_BY_REALTIME = ("publication supabase_realtime_messages_publication*", "table realtime.messages: partition *")
 
 # The publication that Supabase Realtime looks for; its tables, and the columns where not all of them go out. Long texts
 # don't, nor addresses: who hears of a change reads them through row security.

@@ -112,6 +112,8 @@ class Settings:
     invitations_per_day: int
     projects_per_person: int
     project_megabytes: int
+    broadcast: bool
+    """Whether changes of components are sent to the rooms of their projects."""
     budgets: Mapping[str, Mapping[str, str]]
     generations_waiting: int
     reservation_minutes: int
@@ -176,6 +178,7 @@ class Settings:
             "invitationsPerDay": self.invitations_per_day,
             "projectsPerPerson": self.projects_per_person,
             "projectMegabytes": self.project_megabytes,
+            "broadcast": self.broadcast,
             "budgets": self.budgets,
             "generationsWaiting": self.generations_waiting,
             "reservationMinutes": self.reservation_minutes,
@@ -247,6 +250,7 @@ class Settings:
             invitation_days=_whole(config, "invitationDays", 365),
             invitations_per_day=_whole(config, "invitationsPerDay", 100_000),
             projects_per_person=_whole(config, "projectsPerPerson", 1_000_000),
+            broadcast=bool(_boolean(config, "broadcast")),
             project_megabytes=_whole(config, "projectMegabytes", 1024, least=16),
             budgets=budget_settings(config.json("budgets", BUDGETS)),
             generations_waiting=_whole(config, "generationsWaiting", 10_000),

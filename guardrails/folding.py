@@ -11,7 +11,10 @@ from declared import sqlgrammar
 CALLER = frozenset(
     {
         *(f"auth.{each}" for each in ("email", "jwt", "uid")),
-        *(f"private.{each}" for each in ("few_files", "few_projects", "led_projects", "my_projects")),
+        *(
+            f"private.{each}"
+            for each in ("few_files", "few_projects", "led_projects", "may_hear", "may_speak", "my_projects")
+        ),
     }
 )
 CLAIMS = "request.jwt."

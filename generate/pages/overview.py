@@ -14,6 +14,7 @@ PURPOSES = {
     "private": "What policies, triggers and functions of `public` stand on; not exposed.",
     "ops": "What a scheduler or an operator calls.",
     "storage": "Buckets and objects of the Storage API; on Supabase it is the platform's own.",
+    "realtime": "Messages of private channels; on Supabase it is the platform's own.",
     "auth": "Who is asking, as Supabase's functions tell it.",
 }
 LEGEND = (

@@ -288,6 +288,15 @@ as $$
         format('%s, %s', case when s.active then 'read' else 'not read by anybody' end, coalesce(s.wal_status, 'unused'))
     from pg_catalog.pg_replication_slots as s where s.restart_lsn is not null
     union all
+    -- Unknown where no limit is set, and of a slot that is lost; nothing is left of one that the next checkpoint may end.
+    select 'slot_room', s.slot_name,
+        greatest(0, s.safe_wal_size) / nullif(pg_size_bytes(current_setting('max_slot_wal_keep_size')), 0)::double precision,
+        format(
+            '%s, %s: %s bytes more of WAL until it is lost', case when s.active then 'read' else 'not read by anybody' end,
+            s.wal_status, greatest(0, s.safe_wal_size)
+        )
+    from pg_catalog.pg_replication_slots as s where s.safe_wal_size is not null
+    union all
     select 'slot_lost', s.slot_name, 1, 'its WAL is gone: what reads it has to begin again'
     from pg_catalog.pg_replication_slots as s where s.wal_status = 'lost'
     union all

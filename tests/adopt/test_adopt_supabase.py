@@ -130,7 +130,7 @@ def test_the_app_is_taken_and_the_platform_is_not(world):
     facts = adopted.read(FOLDER, world.root).facts
     assert {*facts.schemas} == {"api", "public"}
     assert facts.extensions == {"pg_cron": "pg_catalog", "pg_trgm": "extensions"}
-    assert facts.watched == ("auth", "storage")
+    assert facts.watched == ("auth", "realtime", "storage")
     assert facts.row_security["public.countries"] == "left open"
     assert facts.buckets["avatars"] == {
         "public": True,

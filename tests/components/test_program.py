@@ -319,7 +319,7 @@ def test_the_database_gets_the_settings_that_its_functions_go_by(changed):
     assert values.keys() == {
         *("verifyingProviders", "invitationDays", "invitationsPerDay", "projectsPerPerson", "projectMegabytes"),
         *("budgets", "generationsWaiting", "reservationMinutes", "generationDays", "bucketAccess", "cdnBuckets"),
-        "archivedTables",
+        *("archivedTables", "broadcast"),
     }
     assert (values["verifyingProviders"], values["invitationDays"]) == ('["github"]', "3")
     assert "access-settings_insert_definer" in changed.waits_for("stored-settings")

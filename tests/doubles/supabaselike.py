@@ -42,6 +42,8 @@ grant usage on schema cron to postgres;
 grant select on cron.job to postgres;
 """,
 }
+# Of our own tables alone.
+FORCED = "alter table realtime.messages force row level security;\n"
 SHAPE = Path(__file__).with_suffix(".sql")
 LOGINS = (
     "authenticator",
@@ -144,9 +146,12 @@ def _shape() -> str:
     """The database, with what `sql/standin` and `sql/platform` have in the platform's own shape."""
     claims = (CHECKOUT / "sql/platform/0001_auth.up.sql").read_text().replace("app_owner", "supabase_auth_admin")
     everybody = "grant execute on all functions in schema auth to public;\n"
-    auth, storage, more, realtime = (
+    messages = (CHECKOUT / "sql/platform/0006_realtime.up.sql").read_text()
+    realtime = messages.replace("app_owner", "supabase_realtime_admin").replace(FORCED, "")
+    realtime += "grant execute on all functions in schema realtime to public;\n"
+    auth, storage, more = (
         (CHECKOUT / "sql" / "standin" / f"{name}.up.sql").read_text()
-        for name in ("0003_auth", "0002_storage", "0004_storage_tables", "0005_realtime")
+        for name in ("0003_auth", "0002_storage", "0004_storage_tables")
     )
     parts = {"auth": auth, "claims": claims + everybody, "storage": storage + more, "realtime": realtime}
     text = SHAPE.read_text()

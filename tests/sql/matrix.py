@@ -156,6 +156,10 @@ insert into analytics.usage_overview (day, provider, model, requests, tokens)
 insert into analytics.project_totals (project_id, components, recordings, duration_ms, generations, tokens, cost)
     values (%(shared)s, 1, 1, 1, 1, 1, 1);
 insert into audit.retired (partition, heads) values ('matrix', '{{}}');
+create table realtime.messages_matrix partition of realtime.messages default;
+insert into realtime.messages (topic, extension)
+    values ('project:' || %(shared)s, 'broadcast'), ('project:' || %(shared)s, 'presence'),
+    ('project:' || %(public)s, 'broadcast');
 alter table audit.log disable trigger _100_append_only;
 alter table audit.heads disable trigger _100_append_only;
 alter table audit.retired disable trigger _100_append_only"""
@@ -227,6 +231,16 @@ def _rows(table: str, where: str, insert: str, update: str) -> list[str]:
         f"update {table} set {update} where {where}",
         f"delete from {table} where {where}",
     ]
+
+
+def _messages(project: str, extension: str) -> list[str]:
+    room = f"'project:' || %({project})s"
+    return _rows(
+        "realtime.messages",
+        f"topic = {room} and extension = '{extension}'",
+        f"(topic, extension, private) values ({room}, '{extension}', true)",
+        "event = 'x'",
+    )
 
 
 WORDS = (("project_words", "project_id"), ("recording_words", "recording_id"), ("generation_words", "generation_id"))
@@ -440,6 +454,9 @@ STATEMENTS = {
     ("audit.retired", "any"): _rows(
         "audit.retired", "partition = 'matrix'", "(partition, heads) values ('x', '{}')", "heads = '{}'"
     ),
+    ("realtime.messages", "broadcasts in the shared project's room"): _messages("shared", "broadcast"),
+    ("realtime.messages", "presence in the shared project's room"): _messages("shared", "presence"),
+    ("realtime.messages", "in another project's room"): _messages("public", "broadcast"),
     ("storage.buckets", "any"): _rows(
         "storage.buckets", "id = 'spare'", "(id, name) values ('x', 'x')", "file_size_limit = 1"
     ),

@@ -5,7 +5,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Callable, Iterator
-from contextlib import ExitStack, suppress
+from contextlib import ExitStack, closing, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -180,6 +180,40 @@ def test_a_slot_that_lost_its_wal(admin: Connection) -> None:
     assert (found.object, found.level) == ("abandoned", "critical")
     admin.execute("select pg_drop_replication_slot('abandoned')")
     assert seen(admin, "slot_lost") == []
+
+
+def test_a_slot_whose_room_ends_while_its_subscriber_confirms_nothing(admin: Connection, server: world.Cluster) -> None:
+    """Logical ones, as Realtime's: one that somebody reads and one that nobody does; seen before they are lost."""
+    admin.execute("alter system set max_slot_wal_keep_size = '64MB'")
+    admin.execute("select pg_reload_conf()")
+    for name in ("followed", "left"):
+        admin.execute("select pg_create_logical_replication_slot(%s, 'pgoutput')", (name,))
+    admin.execute("create publication watched for all tables")
+    start = b"START_REPLICATION SLOT followed LOGICAL 0/0 (proto_version '1', publication_names 'watched')"
+    subscriber = psycopg.connect(server.server.url(), replication="database", autocommit=True)
+    with closing(subscriber):
+        assert subscriber.pgconn.exec_(start).status == psycopg.pq.ExecStatus.COPY_BOTH
+        assert seen(admin, "slot_room") == []
+
+        def write() -> None:
+            admin.execute("create table public.filler as select repeat('x', 2000) from generate_series(1, 2000)")
+            admin.execute("drop table public.filler")
+            admin.execute("select pg_switch_wal()")
+
+        write()
+        found = until(admin, "slot_room", there=True, work=write)
+        followed, left = sorted(found, key=lambda each: each.object)
+        assert (followed.object, left.object) == ("followed", "left")
+        assert followed.detail.startswith("read, ")
+        assert left.detail.startswith("not read by anybody, ")
+        assert 0 < left.value <= 0.5
+        assert {each.object for each in seen(admin, "slot_lost")} == set()
+    admin.execute("select pg_terminate_backend(active_pid, 10000) from pg_replication_slots where active")
+    admin.execute("select pg_drop_replication_slot(slot_name) from pg_replication_slots")
+    admin.execute("drop publication watched")
+    admin.execute("alter system set max_slot_wal_keep_size = '1MB'")
+    admin.execute("select pg_reload_conf()")
+    assert seen(admin, "slot_room") == []
 
 
 def test_a_replica_that_is_behind(admin: Connection, server: world.Cluster) -> None:

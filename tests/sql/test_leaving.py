@@ -148,6 +148,8 @@ ASKED = {
     "leaving()": ("", None),
     "lock_project(uuid)": ("%(adas)s", False),
     "may_edit(uuid)": ("%(adas)s", False),
+    "may_hear()": ("", []),
+    "may_speak()": ("", []),
     "may_find(text,text,text,text,boolean)": ("'audio', %(adas)s || '/a.ogg', 'v', %(ada)s::text, true", False),
     "may_manage(uuid,text)": ("%(adas)s, 'viewer'", False),
     "may_read(uuid)": ("%(bobs)s", False),

@@ -1,5 +1,6 @@
 """A stack's whole life in a project like a hosted one of Supabase: what is the platform's stays as it is."""
 
+import json
 from collections.abc import Iterator
 from dataclasses import dataclass, replace
 
@@ -91,12 +92,15 @@ def world() -> Iterator[World]:
         yield world
 
 
+POLICIES = ("storage.objects.objects_", "storage.buckets.buckets_", "realtime.messages.messages_")
+
+
 def is_ours(kind: str, name: str, definition: str) -> bool:
     """Whether a line that wasn't there before is one that this project may add to what is the platform's."""
     grantee = definition.partition("=")[0]
     return (
         (kind == "grant" and grantee in OURS)
-        or (kind == "policy" and name.startswith(("storage.objects.objects_", "storage.buckets.buckets_")))
+        or (kind == "policy" and name.startswith(POLICIES))
         or (kind == "trigger" and " EXECUTE FUNCTION private." in definition)
         or (kind == "constraint" and definition.startswith("TRIGGER ") and "._" in name)
         or (kind, name) == ("extension", "pg_trgm")
@@ -117,7 +121,9 @@ def test_the_first_preview_says_what_cannot_be_had_there(world):
     made = {each.token for each in world.stack.declared.values()}
     assert "pg:index:FunctionGrants" in made
     names = world.stack.declared.keys()
-    theirs = {f"roles-{role}" for role in SUPABASE.roles} | {f"structure-{name}" for name in ("auth", "storage")}
+    theirs = {f"roles-{role}" for role in SUPABASE.roles} | {
+        f"structure-{name}" for name in ("auth", "realtime", "storage")
+    }
     assert names & (theirs | {"structure-extensions", "structure-pgcrypto", "access-functions-auth"}) == set()
 
 
@@ -140,6 +146,36 @@ def test_row_policies_hold_for_callers_of_the_platforms_api(world):
         mine = "insert into storage.objects (bucket_id, name) values ('audio', 'another/a.ogg')"
         refused(connection, psycopg.errors.InsufficientPrivilege, mine)
         assert connection.execute("select count(*) from public.projects").fetchone() == (0,)
+
+
+def test_a_project_room_stands_on_the_platforms_own_table(world):
+    """Realtime has made a day; it asks as its login, and the database sends what has changed."""
+    world.double.release("create table realtime.messages_2026_01_01 partition of realtime.messages default")
+    assert world.stack.preview().text == []
+    insert = "insert into realtime.messages (topic, extension) values (%s, 'broadcast')"
+    with psycopg.connect(world.double.platform()) as admin:
+        made = "insert into next_auth.users (name, email) values ('Ada', 'ada@example.com') returning id::text"
+        (ada,) = provision.row(admin, made)
+        project = "insert into public.projects (owner_id, title) values (%s, 'room') returning id::text"
+        topic = f"project:{provision.row(admin, project, (ada,))[0]}"
+        admin.execute("update private.settings set value = 'true' where name = 'broadcast'")
+        stranger = "00000000-0000-7000-8000-000000000001"
+        for person, expected in ((ada, 1), (stranger, 0)):
+            claims = json.dumps({"sub": person, "role": "authenticated"})
+            with admin.transaction(force_rollback=True):
+                admin.execute("set local session authorization authenticator; set local role authenticated")
+                configure = "select set_config('request.jwt.claims', %s, true), set_config('realtime.topic', %s, true)"
+                admin.execute(configure, (claims, topic))
+                if person == ada:
+                    add = "insert into public.project_components (project_id, kind) values (%s, 'text')"
+                    admin.execute(add, (topic.partition(":")[2],))
+                    admin.execute(insert, (topic,))
+                else:
+                    refused(admin, psycopg.errors.InsufficientPrivilege, insert, topic)
+                seen = provision.row(admin, "select count(*) filter (where event = 'INSERT') from realtime.messages")
+                assert seen == (expected,), person
+        admin.rollback()
+    world.double.release("drop table realtime.messages_2026_01_01")
 
 
 def test_a_release_of_the_platform_leaves_previews_empty_and_up_with_nothing_to_do(world):

@@ -52,7 +52,8 @@ def attempted(
 
 
 def _become(connection: Connection, role: str | None, who: str) -> None:
-    connection.execute("select set_config('request.jwt.claims', %s, true)", (matrix.claims(who),))
+    settings = "select set_config('request.jwt.claims', %s, true), set_config('realtime.topic', %s, true)"
+    connection.execute(settings, (matrix.claims(who), f"project:{matrix.VALUES['shared']}"))
     if role:
         connection.execute(sql.SQL("set local role {}").format(sql.Identifier(role)))
 

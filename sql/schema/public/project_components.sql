@@ -110,6 +110,12 @@ CREATE TRIGGER _400_date_projects_insert AFTER INSERT ON public.project_componen
 
 CREATE TRIGGER _400_date_projects_update AFTER UPDATE ON public.project_components REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg__date_projects();
 
+CREATE TRIGGER _410_broadcast_delete AFTER DELETE ON public.project_components REFERENCING OLD TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg_project_components__broadcast();
+
+CREATE TRIGGER _410_broadcast_insert AFTER INSERT ON public.project_components REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg_project_components__broadcast();
+
+CREATE TRIGGER _410_broadcast_update AFTER UPDATE ON public.project_components REFERENCING NEW TABLE AS changed FOR EACH STATEMENT EXECUTE FUNCTION private.tg_project_components__broadcast();
+
 CREATE TRIGGER _900_audit_delete AFTER DELETE ON public.project_components REFERENCING OLD TABLE AS old_rows FOR EACH STATEMENT EXECUTE FUNCTION private.tg_public_project_components__audit();
 
 ALTER TABLE public.project_components ENABLE ALWAYS TRIGGER _900_audit_delete;
