@@ -11,7 +11,7 @@ PROJECTS ?= 100000
 in_environment := $(PYTHON) -m toolchain run
 sources := __main__.py bench clients/example clients/python components declared generate guardrails harness local ops pg plugin probe provider run targets tests toolchain
 offline := tests/sql/test_lint.py tests/sql/test_readme.py tests/toolchain tests/components tests/plugin tests/declared tests/run/test_stackfile.py tests/run/test_output.py \
-	tests/everyday/test_env.py tests/everyday/test_logs.py tests/everyday/test_status.py tests/everyday/test_reset.py tests/everyday/test_rotate.py tests/new/test_new_files.py tests/typed/test_fingerprints.py tests/typed/test_bettering.py \
+	tests/everyday/test_env.py tests/everyday/test_logs.py tests/everyday/test_status.py tests/everyday/test_reset.py tests/everyday/test_rotate.py tests/new/test_new_files.py tests/typed/test_fingerprints.py tests/typed/test_corrections.py \
 	tests/report/test_forecast.py tests/report/test_words.py tests/guardrails/test_rules.py tests/guardrails/test_exceptions.py tests/guardrails/test_command.py tests/review/test_address.py tests/review/test_migration_lint.py tests/test_ci_page.py tests/test_commands.py tests/test_docs.py tests/test_rooms.py
 
 .DEFAULT_GOAL := help

@@ -1,4 +1,4 @@
-"""`clients/typescript/src/database.ts`: Supabase's types of the published schemas, bettered where they are known wrong.
+"""`clients/typescript/src/database.ts`: Supabase's types of the published schemas, corrected where they are wrong.
 
 - A column whose check constraint lists its values is a union of these.
 - A column that a trigger fills may be left out of an insert.
@@ -55,7 +55,7 @@ def written(generated: str, known: Catalogue) -> str:
     head, rest = generated.split(BEFORE)
     database, helpers = syntax.parsed(rest)
     for schema in schemas.EXPOSED:
-        better(schema, database[schema].object, known)
+        correct(schema, database[schema].object, known)
     names = ", ".join(f'"{each}"' for each in sorted(bucket["id"] for bucket in defaults()["buckets"]))
     text = "".join(
         [
@@ -69,7 +69,7 @@ def written(generated: str, known: Catalogue) -> str:
     return fingerprint.sealed(text)
 
 
-def better(schema: str, types: Object, known: Catalogue) -> None:
+def correct(schema: str, types: Object, known: Catalogue) -> None:
     """Change the types of a schema into what the database means.
 
     :raises TypesError: where they don't fit the database
@@ -79,9 +79,9 @@ def better(schema: str, types: Object, known: Catalogue) -> None:
     views = types["Views"].object
     _same(f"views of {schema}", _named(views), known.relations(schema, "v"))
     for name in _named(views):
-        _better_view(f"{schema}.{name}", views[name].object, known.of(f"{schema}.{name}"))
+        _correct_view(f"{schema}.{name}", views[name].object, known.of(f"{schema}.{name}"))
     for name, table in tables.fields.items():
-        _better_table(f"{schema}.{name}", table.object, known.of(f"{schema}.{name}"))
+        _correct_table(f"{schema}.{name}", table.object, known.of(f"{schema}.{name}"))
     columns = {f"{schema}.{name}.{column}" for name in tables.fields for column in known.of(f"{schema}.{name}")}
     _known("facts.FILLED_BY_TRIGGER", _of(schema, facts.FILLED_BY_TRIGGER), columns)
     functions = {name: each for name, each in known.functions.items() if name.startswith(f"{schema}.")}
@@ -89,7 +89,7 @@ def better(schema: str, types: Object, known: Catalogue) -> None:
     typed = types["Functions"].object
     _same(f"functions of {schema}", {f"{schema}.{name}" for name in _named(typed)}, set(functions))
     for name, function in functions.items():
-        _better_function(known, function, typed[name.partition(".")[2]].object)
+        _correct_function(known, function, typed[name.partition(".")[2]].object)
     _same("facts.VALUES", _of(schema, facts.VALUES), set(_possible(functions)))
 
 
@@ -106,13 +106,11 @@ def _same(what: str, found: set[str], expected: set[str]) -> None:
         raise TypesError(f"{what}: {', '.join(sorted(found ^ expected))} isn't on both sides")
 
 
-def _better_table(name: str, table: Object, columns: Mapping[str, Column]) -> None:
+def _correct_table(name: str, table: Object, columns: Mapping[str, Column]) -> None:
     for part in ("Row", "Insert", "Update"):
         typed = table[part].object
         _same(f"columns of {name} in {part}", set(typed.fields), set(columns))
-        for column in columns.values():
-            if column.values:
-                typed[column.name].type = _union(f"{name}.{column.name}", typed[column.name].type, column.values)
+        _correct_rows(name, typed, columns)
     for filled in columns:
         if f"{name}.{filled}" in facts.FILLED_BY_TRIGGER:
             inserted = table["Insert"].object[filled]
@@ -121,7 +119,7 @@ def _better_table(name: str, table: Object, columns: Mapping[str, Column]) -> No
             inserted.optional = True
 
 
-def _better_view(name: str, view: Object, columns: Mapping[str, Column]) -> None:
+def _correct_view(name: str, view: Object, columns: Mapping[str, Column]) -> None:
     typed = view["Row"].object
     declared = {each.rpartition(".")[2] for each in facts.NEVER_NULL if each.rpartition(".")[0] == name}
     _same(f"columns of {name}", set(typed.fields), set(columns))
@@ -130,19 +128,19 @@ def _better_view(name: str, view: Object, columns: Mapping[str, Column]) -> None
         typed[column].type = str(typed[column].type).removesuffix(" | null")
 
 
-def _better_rows(name: str, typed: Object, columns: Mapping[str, Column]) -> None:
-    """Where a function returns rows of a table, what is known of its columns."""
+def _correct_rows(name: str, typed: Object, columns: Mapping[str, Column]) -> None:
+    """The lists of values that columns of a table may have."""
     for column in columns.values():
         if column.values:
             typed[column.name].type = _union(f"{name}.{column.name}", typed[column.name].type, column.values)
 
 
-def _better_function(known: Catalogue, function: Function, typed: Object) -> None:
+def _correct_function(known: Catalogue, function: Function, typed: Object) -> None:
     returned = typed["Returns"]
     nullable = facts.NULLABLE.get(function.name, frozenset())
     _known(f"{function.name} in facts.NULLABLE", nullable, function.columns)
     if function.relation:
-        _better_rows(function.name, returned.object, known.of(function.relation))
+        _correct_rows(function.name, returned.object, known.of(function.relation))
     for column in function.columns:
         place = returned.object[column] if column else returned
         if values := known.expanded(facts.VALUES.get(f"{function.name}.{column}", ())):

@@ -1,6 +1,6 @@
 """`/rest/v1`: handed on to PostgREST, bytes as they come."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import IO, Any, cast
 from urllib.parse import parse_qsl, urlencode
 
@@ -13,8 +13,8 @@ from local.ports import HOST
 # Seconds.
 CONNECT, READ = 5, 120
 CHUNK = 1 << 16
-# Of one connection alone (RFC 9110, 7.6.1); of what says who may read an answer, the gateway has its own.
-OF_ONE_HOP = {
+# Headers of one connection alone (RFC 9110, 7.6.1), and those that the gateway writes itself.
+NOT_PASSED_ON = {
     *("connection", "keep-alive", "proxy-authenticate", "proxy-authorization", "te", "trailer", "upgrade"),
     *("transfer-encoding", "host", "apikey", "server", "date"),
 }
@@ -84,7 +84,7 @@ class _Body:
 
 def _passes(name: str) -> bool:
     lower = name.lower()
-    return lower not in OF_ONE_HOP and not lower.startswith("access-control-")
+    return lower not in NOT_PASSED_ON and not lower.startswith("access-control-")
 
 
 def _without_key(query: str) -> str:
@@ -94,10 +94,10 @@ def _without_key(query: str) -> str:
     return urlencode([pair for pair in parse_qsl(query, keep_blank_values=True) if pair[0] != "apikey"])
 
 
-def ready(port: int) -> Mapping[str, Any]:
-    """What PostgREST's own port for administrators says: whether it has a connection and knows the structure."""
+def ready(port: int) -> bool:
+    """Whether PostgREST has a connection and knows the structure, as its own port for administrators says."""
     try:
         with urllib3.PoolManager(retries=False, timeout=2) as http:
-            return {"ready": http.request("GET", f"http://{HOST}:{port}/ready").status == 200}
+            return bool(http.request("GET", f"http://{HOST}:{port}/ready").status == 200)
     except urllib3.exceptions.HTTPError:
-        return {"ready": False}
+        return False

@@ -119,7 +119,7 @@ class Application:
 
     def _health(self) -> Response:
         facts = {"pid": os.getpid(), "record": str(self._path), "started": self._started}
-        return as_json(facts | dict(rest.ready(self._postgrest.admin_port)))
+        return as_json(facts | {"ready": rest.ready(self._postgrest.admin_port)})
 
 
 def _refuse_unclear(request: Request) -> None:

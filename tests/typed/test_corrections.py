@@ -1,4 +1,4 @@
-"""Supabase's types are bettered where they are known to be wrong, and anything unexpected in them is refused."""
+"""Supabase's types are corrected where they are known to be wrong, and anything unexpected in them is refused."""
 
 import pytest
 
