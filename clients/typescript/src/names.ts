@@ -40,7 +40,11 @@ export interface Declared {
   readonly allowed_mime_types?: readonly string[] | null;
 }
 
-/** The bucket `id` out of the stack output `storage_buckets`, or of rows of `storage.buckets` by id. */
+/**
+ * The bucket `id` out of the stack output `storage_buckets`, or of rows of `storage.buckets` by id.
+ *
+ * @throws ObjectError for a bucket that there isn't
+ */
 export function declared(buckets: Readonly<Record<string, Declared>>, id: string): Bucket {
   const found = Object.hasOwn(buckets, id) ? buckets[id] : undefined;
   if (!found) {
@@ -50,7 +54,11 @@ export function declared(buckets: Readonly<Record<string, Declared>>, id: string
   return { id, fileSizeLimit: found.file_size_limit ?? null, allowedMimeTypes: found.allowed_mime_types ?? [] };
 }
 
-/** Refuses a type that may not lie in this bucket. */
+/**
+ * Refuses a type that may not lie in this bucket.
+ *
+ * @throws ObjectError with what is wrong and what is allowed
+ */
 export function checkType(bucket: Bucket, contentType: string): void {
   if (!TYPE.test(contentType)) {
     throw new ObjectError(`type ${shown(contentType)}: must be type/subtype in lower case, without parameters`);
@@ -62,7 +70,11 @@ export function checkType(bucket: Bucket, contentType: string): void {
   }
 }
 
-/** The name of an object, if it is one by the database's rule (`private.is_file_name`); else it is refused. */
+/**
+ * The name of an object, if it is one by the database's rule (`private.is_file_name`); else it is refused.
+ *
+ * @throws ObjectError with what is wrong and what is allowed
+ */
 export function checkName(name: string): string {
   if (!name) throw new ObjectError("object name: is empty");
   for (const character of name) {
@@ -86,7 +98,11 @@ export function checkName(name: string): string {
   return name;
 }
 
-/** The key in the object bucket of one version of an object. */
+/**
+ * The key in the object bucket of one version of an object.
+ *
+ * @throws ObjectError where a part of it can't be used
+ */
 export function key(tenant: string, bucket: string, name: string, version: string): string {
   for (const [what, id] of [["tenant", tenant], ["bucket", bucket]] as const) {
     if (!ID.test(id)) throw new ObjectError(`${what} ${shown(id)}: must be A-Z, a-z, 0-9, _ . and -, up to 100`);
@@ -129,7 +145,11 @@ export function formMark(version: string, person: string): string {
   return createHash("sha256").update(`${version}/${person}`).digest("hex");
 }
 
-/** The path at the CDN of one version of an object: in the one spelling in which it is signed. */
+/**
+ * The path at the CDN of one version of an object: in the one spelling in which it is signed.
+ *
+ * @throws ObjectError where a part of it can't be used
+ */
 export function cdnPath(bucket: string, name: string, version: string): string {
   return `/${spelled(key(TENANT, bucket, name, version).slice(TENANT.length + 1))}`;
 }

@@ -59,6 +59,8 @@ export interface Part {
 /**
  * Begins an upload in parts. What isn't finished goes after 7 days. The parts come to `size` and no more: sent again, a
  * part replaces what was sent.
+ *
+ * @throws ObjectError for a name, a type or a size that can't be used, and where there is no room
  */
 export async function beginParts(
   store: Store,
@@ -97,6 +99,8 @@ export async function beginParts(
 /**
  * Addresses for the next parts that are missing, each good for exactly as many bytes; none where all are there.
  * `folder` and `room` are as `beginParts` was given them, and not as a browser says them: nothing is taken again.
+ *
+ * @throws ObjectError for a size or a time that can't be used, or an upload that isn't there
  */
 export async function signParts(
   store: Store,
@@ -135,6 +139,8 @@ export async function signParts(
 /**
  * Makes the parts an object, as `finishUpload` does; like that it can be called again. `folder` is as `beginParts` was
  * given it, and not as a browser says it; `person` is who asks.
+ *
+ * @throws ObjectError where parts are missing, or this person has begun no such upload
  */
 export async function finishParts(
   store: Store,
@@ -149,7 +155,11 @@ export async function finishParts(
   return finishUpload(store, upload.bucket, upload.name, upload.version, options);
 }
 
-/** Removes what was sent; nothing where nothing is there. */
+/**
+ * Removes what was sent; nothing where nothing is there.
+ *
+ * @throws ObjectError for an upload into another folder
+ */
 export async function stopParts(store: Store, upload: Parts, options: { readonly folder: string }): Promise<void> {
   const Key = placeOf(store, upload, options.folder);
   const command = new AbortMultipartUploadCommand({ Bucket: store.bucket, Key, UploadId: upload.uploadId });

@@ -73,6 +73,8 @@ export interface Upload {
  * A form with which anybody can upload exactly this object: its key, its type, 1 byte to the bucket's limit.
  *
  * Not more than there is room for. What it sends is no object yet: `finishUpload` makes it one, for the same person.
+ *
+ * @throws ObjectError for a name, a type or a time that can't be used, and where there is no room
  */
 export async function signUpload(
   store: Store,
@@ -112,7 +114,11 @@ export async function signUpload(
   return { url: form.url, fields: form.fields, bucket: bucket.id, name, version, key: place, largest, expiresAt };
 }
 
-/** A URL that reads this version of an object, whole or in ranges; with `filename` a browser saves it as that. */
+/**
+ * A URL that reads this version of an object, whole or in ranges; with `filename` a browser saves it as that.
+ *
+ * @throws ObjectError for a name, a version or a time that can't be used
+ */
 export async function signDownload(
   store: Store,
   bucket: string,
@@ -131,6 +137,8 @@ export async function signDownload(
 /**
  * The CDN's address of one version of an object: as it is in a public bucket, else for `signCdn`. The domain is the
  * stack output `cdn_domain`.
+ *
+ * @throws ObjectError for a domain, a name or a version that can't be used
  */
 export function cdnUrl(domain: string, bucket: string, name: string, version: string): string {
   if (!/^[a-z0-9.-]+(:[0-9]{1,5})?$/.test(domain)) {
@@ -142,6 +150,8 @@ export function cdnUrl(domain: string, bucket: string, name: string, version: st
 /**
  * The CDN's URL, good until `expires`: CloudFront's canned policy, signed by a key of the behaviour's key group.
  * The private key is an RSA key as PEM, not encrypted; it is in no message.
+ *
+ * @throws ObjectError for a URL or a key that can't be used; the key is in no message
  */
 export function signCdn(url: string, keyId: string, privateKey: string, expires: Date): string {
   const [, site, path] = /^(https:\/\/[a-z0-9.-]+(?::[0-9]{1,5})?)(\/[^?#]*)$/.exec(url) ?? [];

@@ -46,6 +46,8 @@ export interface Stored {
  * It deletes nothing, and can be called again for almost a day, after a failure or twice: what is an object already
  * stays as it is, and what was one and isn't any more stays away. After that what was sent is gone. `folder` is as
  * `signUpload` was given it, and not as a browser says it; `person` is who asks.
+ *
+ * @throws ObjectError where nothing was sent by such a form of this person, or the object was deleted since
  */
 export async function finishUpload(
   store: Store,
