@@ -15,14 +15,14 @@ const LINK_SECONDS = 600;
  */
 export function signIn(environment, send) {
   const pool = new pg.Pool({ connectionString: environment.authUrl, max: 3 });
-  // Of a connection that ends while it is idle; unheard it would end Node.
-  pool.on("error", () => {});
+  // Without a listener an idle connection that ends would end Node.
+  pool.on("error", (error) => console.error(`sign-in: ${error.message}`));
   const adapter = PostgresAdapter(pool);
   const { issuer, clientId, clientSecret } = environment.google;
   const config = {
     adapter,
     basePath: "/auth",
-    // The address of the app is that of its requests; behind a proxy set AUTH_URL in its place.
+    // The server has checked that a request's address is the site's.
     trustHost: true,
     secret: environment.authSecrets,
     pages: { signIn: "/", error: "/", verifyRequest: "/?sent=1" },

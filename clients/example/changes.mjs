@@ -25,12 +25,17 @@ class TemporarySlot extends LogicalReplicationService {
   }
 }
 
-/** Whether row security shows a project to a person: asked through the API, with a token of theirs. */
+/**
+ * Whether row security shows a project to a person: asked through the API, with a token of theirs.
+ *
+ * @throws {Error} where the API doesn't answer
+ */
 export async function shows(environment, person, project) {
   const token = await signToken(person, { secret: environment.jwtSecret, seconds: TOKEN_SECONDS });
   const address = `${environment.url}/rest/v1/projects?select=id&id=eq.${encodeURIComponent(project)}`;
   const answer = await fetch(address, { headers: { apikey: environment.key, authorization: `Bearer ${token}` } });
-  return answer.ok && (await answer.json()).length === 1;
+  if (!answer.ok) throw new Error(`the API answers ${answer.status}`);
+  return (await answer.json()).length === 1;
 }
 
 /** The project that a change is of, and what is said of it; null for a message that is no change of a row. */
@@ -71,7 +76,7 @@ export class Changes {
     const connection = { connectionString: this.environment.replicationUrl };
     const service = new TemporarySlot(connection, { acknowledge: { auto: true, timeoutSeconds: ACKNOWLEDGE_SECONDS } });
     this.#service = service;
-    // What is said of a service that another one has followed doesn't count.
+    // Events of a service that was replaced are ignored.
     const lost = () => this.#service === service && this.#lost();
     const listening = new Promise((resolve, reject) => {
       service.once("start", resolve);
@@ -80,8 +85,11 @@ export class Changes {
     service.on("data", (_, message) => this.#heard(message));
     service.on("error", lost);
     const plugin = new PgoutputPlugin({ protoVersion: 1, publicationNames: [PUBLICATION] });
-    service.subscribe(plugin, service.slot).then(lost, lost);
-    await listening;
+    const ended = service.subscribe(plugin, service.slot).then(() => {
+      throw new Error("the subscription has ended");
+    });
+    ended.catch(lost);
+    await Promise.race([listening, ended]);
   }
 
   /** Forwards changes of a project to a person until the returned function is called; `send(event, data)`. */
@@ -132,6 +140,7 @@ export class Changes {
   }
 
   async #again() {
+    if (this.#closed) return;
     try {
       await this.#subscribe();
     } catch {

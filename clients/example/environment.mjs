@@ -29,6 +29,8 @@ export function environment(variables) {
     databaseUrl: variables.DATABASE_URL,
     authUrl: variables.AUTH_DATABASE_URL,
     replicationUrl: variables.REPLICATION_DATABASE_URL,
+    /** The site's address where a proxy is before it, such as `https://app.example.org`. */
+    origin: variables.AUTH_URL && new URL(variables.AUTH_URL).origin,
     authSecrets: variables.AUTH_SECRET.split(",").filter(Boolean),
     /** Where the page sends its uploads to; at AWS it is the bucket's own host. */
     storeOrigin: storeOrigin(variables),

@@ -21,7 +21,7 @@ export function pages(environment) {
   const { url, key } = environment;
   found.set("/config.json", { type: "application/json", body: JSON.stringify({ url, key }) });
   const headers = {
-    "content-security-policy": policy(environment),
+    "content-security-policy": contentSecurityPolicy(environment),
     "x-content-type-options": "nosniff",
     "referrer-policy": "same-origin",
   };
@@ -37,7 +37,7 @@ function entry(file, name) {
 }
 
 /** Nothing inline, nothing of other sites but the API and the store. */
-function policy({ url, storeOrigin }) {
+function contentSecurityPolicy({ url, storeOrigin }) {
   return (
     `default-src 'self'; connect-src 'self' ${url} ${storeOrigin}; media-src ${storeOrigin}; ` +
     "base-uri 'none'; form-action 'self'; frame-ancestors 'none'; object-src 'none'"

@@ -7,7 +7,8 @@ class TakenBack extends Error {}
 /** Who runs statements on a pool; rows come back. */
 export function database(environment) {
   const pool = new pg.Pool({ connectionString: environment.databaseUrl, max: 3 });
-  pool.on("error", () => {});
+  // Without a listener an idle connection that ends would end Node.
+  pool.on("error", (error) => console.error(`database: ${error.message}`));
   const run = (claims, text, values) => asPerson(pool, claims, async (db) => (await db.query({ text, values })).rows);
   const server = { role: "service_role" };
   const claimsOf = (person) => ({ sub: person, role: "authenticated" });

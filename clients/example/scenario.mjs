@@ -19,28 +19,40 @@ async function world() {
   return { ...people, dan: { ...person("dan"), address: address("unverified.dan") }, app, links, run };
 }
 
-/** The accounts that the run has left. */
-async function cleared({ ada, bob, cara, dan, ada2 }) {
+/** Deletes the accounts that the run has left. */
+async function clear({ ada, bob, cara, dan, ada2 }) {
   for (const each of [ada, bob, cara, dan, ada2]) {
-    if (each && (await each.browser.session()))
-      await each.browser.server("POST", "/api/account/delete", { address: each.address });
+    if (!each || !(await each.browser.session())) continue;
+    const { status } = await each.browser.server("POST", "/api/account/delete", { address: each.address });
+    if (status !== 200) throw new Error(`the account ${each.address} is left: status ${status}`);
   }
 }
 
 async function run() {
   const state = await world();
   try {
-    for (const [text, step] of STEPS) {
-      try {
-        await step(state);
-      } catch (error) {
-        console.log(`✗ ${text}`);
-        throw error;
-      }
-      console.log(`✓ ${text}`);
+    try {
+      await tell(state);
+    } catch (error) {
+      // What stood in the way comes before what clearing says.
+      await clear(state).catch((left) => console.error(`error: ${left.message}`));
+      throw error;
     }
+    await clear(state);
   } finally {
-    await cleared(state).finally(state.app.close);
+    await state.app.close();
+  }
+}
+
+async function tell(state) {
+  for (const [text, step] of STEPS) {
+    try {
+      await step(state);
+    } catch (error) {
+      console.log(`✗ ${text}`);
+      throw error;
+    }
+    console.log(`✓ ${text}`);
   }
 }
 

@@ -18,8 +18,9 @@ const USUAL_ANSWER = 1000;
 /** A stream of changes ends after so long; the page opens another one, and is asked who it is again. */
 const STREAM_MILLISECONDS = 600_000;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
-/** SQLSTATE → status, as PostgREST has it. */
-const STATUS = { 42501: 403, PT402: 402, PT429: 429, 23505: 409, 23503: 409, 23514: 400, "22P02": 400, ERR_INVALID_URL: 400 };
+/** SQLSTATE → status, as PostgREST has it; `PTxyz` is the status itself. */
+const STATUS = { 42501: 403, 23505: 409, 23503: 409, 23514: 400, "22P02": 400 };
+const ITS_OWN_STATUS = /^PT(\d{3})$/;
 
 /** What is refused, with a status and one line. */
 class Refused extends Error {
@@ -63,12 +64,12 @@ export async function serve(environment, { port = 0, send }) {
     await close();
     throw error;
   }
-  app.origin = `http://localhost:${server.address().port}`;
+  app.origin = environment.origin ?? `http://localhost:${server.address().port}`;
   return { origin: app.origin, close };
 }
 
 async function answer(app, request, response) {
-  const url = new URL(request.url, app.origin);
+  const url = addressOf(app, request);
   if (url.pathname.startsWith("/auth/"))
     return pass(await app.auth.handle(await received(app, request, url)), response);
   if (!url.pathname.startsWith("/api/")) return app.page(url.pathname, response);
@@ -81,18 +82,30 @@ async function answer(app, request, response) {
   if (found !== undefined) sendJson(response, 200, found);
 }
 
+/** An address of this site: what names another host would have Auth.js send links to it. */
+function addressOf(app, request) {
+  const url = URL.canParse(request.url, app.origin) ? new URL(request.url, app.origin) : null;
+  if (url?.origin !== app.origin) throw new Refused(400, "the address must be a path of this site");
+  return url;
+}
+
 /** What only a server may do, each as the person of the session. */
 const ROUTES = {
   "GET /api/changes": listen,
-  "POST /api/uploads": (app, { id }, given) =>
-    app.files.form(id, { ...given, project: uuid(given.project), size: whole("size", given.size) }),
-  "POST /api/uploads/finish": (app, { id }, given) => app.files.finish(id, { ...given, project: uuid(given.project) }),
+  "POST /api/uploads": (app, { id }, { project, type, size }) =>
+    app.files.form(id, { project: uuid(project), type: textOf("type", type), size: whole("size", size) }),
+  "POST /api/uploads/finish": (app, { id }, { project, name, version }) =>
+    app.files.finish(id, {
+      project: uuid(project),
+      name: textOf("name", name),
+      version: textOf("version", version),
+    }),
   "GET /api/recordings": (app, { id }, { project }) =>
     app.files.addresses(id, app.environment.audio.id, `${uuid(project)}/`),
   "POST /api/generations": (app, { id }, given) =>
     generate(app.database, id, {
       project: uuid(given.project),
-      prompt: String(given.prompt),
+      prompt: textOf("prompt", given.prompt),
       most: whole("most", given.most ?? USUAL_ANSWER),
     }),
   "GET /api/exports": (app, { id }) => app.files.addresses(id, "exports", `${id}/`),
@@ -144,6 +157,11 @@ function uuid(text) {
   return text;
 }
 
+function textOf(name, value) {
+  if (typeof value !== "string" || !value) throw new Refused(400, `${name}: must be a text`);
+  return value;
+}
+
 function whole(name, number) {
   if (!Number.isSafeInteger(number) || number < 1) throw new Refused(400, `${name}: must be a whole number, 1 or more`);
   return number;
@@ -156,7 +174,7 @@ async function json(app, request) {
     throw new Refused(415, "send JSON, from a page of this site");
   try {
     const found = JSON.parse(await text(request));
-    if (found && typeof found === "object") return found;
+    if (found && typeof found === "object" && !Array.isArray(found)) return found;
   } catch (error) {
     if (error instanceof Refused) throw error;
   }
@@ -190,9 +208,10 @@ function sendJson(response, status, body) {
   response.end(JSON.stringify(body));
 }
 
-/** One line; of what nobody has foreseen only the server's log says more. */
+/** One line; an unexpected error is in the server's log alone. */
 function failed(response, error) {
-  const status = error.status ?? STATUS[error.code] ?? (error instanceof ObjectError ? 400 : 500);
+  const own = Number(ITS_OWN_STATUS.exec(error.code)?.[1]) || undefined;
+  const status = error.status ?? own ?? STATUS[error.code] ?? (error instanceof ObjectError ? 400 : 500);
   if (status === 500) console.error(`server: ${error.message}`);
   if (response.headersSent) return response.end();
   sendJson(response, status, {

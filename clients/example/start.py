@@ -18,10 +18,8 @@ from toolchain import node, versions
 HERE = Path(__file__).resolve().parent
 CLIENT = "visual-prompt-builder"
 BUILT = versions.CHECKOUT / "build" / "example" / CLIENT
-# What a server of the app has no part in; of these one variable alone is kept, under the app's name for it.
-OPERATORS = tuple(
-    f"{login}_DATABASE_URL" for login in ("ADMIN", "BACKUP", "CLEANER", "MIGRATOR", "MONITOR", "SCANNER", "STORAGE")
-)
+# The logins of an app's server; all others are for operations.
+OURS = ("DATABASE_URL", "AUTH_DATABASE_URL")
 
 
 def main() -> int:
@@ -99,12 +97,15 @@ def variables(stack: str) -> dict[str, str]:
         raise toolchain.ToolchainError(
             f"stack {stack} has no API: add `database:api: true` to the config of {file}, then ./vpb up --stack {stack}"
         )
-    # No output is a login that may replicate; on this machine the superuser does it.
-    found["REPLICATION_DATABASE_URL"] = found["ADMIN_DATABASE_URL"]
-    commands = {"SCAN": f"./vpb scan --stack {stack}", "EXPORT": f"./vpb people export-person --stack {stack}"}
+    unless_given = {
+        "SCAN": f"./vpb scan --stack {stack}",
+        "EXPORT": f"./vpb people export-person --stack {stack}",
+        # No output is a login that may replicate; on this machine the superuser does it.
+        "REPLICATION_DATABASE_URL": found["ADMIN_DATABASE_URL"],
+    }
     return {
-        **{name: os.environ.get(name, command) for name, command in commands.items()},
-        **{name: value for name, value in found.items() if name not in OPERATORS},
+        **{name: os.environ.get(name, value) for name, value in unless_given.items()},
+        **{name: value for name, value in found.items() if name in OURS or not name.endswith("DATABASE_URL")},
     }
 
 

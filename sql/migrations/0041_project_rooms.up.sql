@@ -16,8 +16,8 @@ return case
 end;
 
 -- Definer: row policies ask these once a statement, of the topic that Realtime has set, and compare it with the row's.
--- Who sees a project hears what happens in it; who is there, its members alone know. A super administrator may see any
--- project; a topic that is no room gives nothing to anyone.
+-- Who sees a project hears what happens in it. Who is there, its members know, and super administrators, who may see
+-- and edit any project. A topic that is no room gives nothing to anyone.
 create function private.may_hear() returns text[]
 language plpgsql stable parallel restricted security definer
 set search_path = ''

@@ -2,8 +2,8 @@
 -- Lock: new tables only, none. Duration: instant.
 -- Down: drops schema realtime's table and functions with every message; partitions go with it.
 
--- It can run again, since Realtime may have been here before us. Partitions are Realtime's to make and drop, a day
--- each; without it there is none, and nothing can be stored.
+-- It can run again on what it has made. Partitions are Realtime's to make and drop, a day each; without it there is
+-- none, and nothing can be stored.
 set local role app_owner;
 
 -- Times have no zone, as Realtime has them.

@@ -12,7 +12,7 @@ from declared.schemas import PUBLISHED
 from harness import scratch
 from tests.sql.provision import Connection, row
 
-PEOPLE = ("owner", "admin", "editor", "viewer", "invitee", "removed", "stranger", "left")
+PEOPLE = ("owner", "admin", "editor", "viewer", "invitee", "removed", "stranger", "super", "left")
 EXTENSIONS = ("broadcast", "presence")
 # Realtime's own statement, as it is sent at a join (00bc6f2 of supabase/realtime), with what authorizes it.
 CONFIGURE = (
@@ -25,8 +25,8 @@ MEMBER = ALL - {"send broadcast"}
 LISTENER = {"receive broadcast"}
 # By visibility of the project: what each may.
 MAY = {
-    "shared": {"owner": ALL, "admin": ALL, "editor": ALL, "viewer": MEMBER},
-    "public": {"owner": ALL, "admin": ALL, "editor": ALL, "viewer": MEMBER}
+    "shared": {"owner": ALL, "admin": ALL, "editor": ALL, "super": ALL, "viewer": MEMBER},
+    "public": {"owner": ALL, "admin": ALL, "editor": ALL, "super": ALL, "viewer": MEMBER}
     | dict.fromkeys(("invitee", "removed", "stranger"), LISTENER),
 }
 
@@ -48,6 +48,7 @@ def room(shared: Connection) -> Iterator[tuple[Connection, dict[str, str], str]]
         shared.execute(member, (project, people["left"], "editor", "now"))
         shared.execute(member, (project, people["invitee"], "editor", None))
         shared.execute("delete from public.collaborators where user_id = %s", (people["removed"],))
+        shared.execute("update public.users set is_super_admin = true where id = %s", (people["super"],))
         shared.execute("insert into private.departures (user_id) values (%s)", (people["left"],))
         yield shared, people, str(project)
 

@@ -18,9 +18,17 @@ export async function me() {
 const { url, key } = await (await fetch("/config.json")).json();
 
 /** The database as this person, under row security. */
-export const supabase = globalThis.supabase.createClient(url, key, {
-    accessToken: async () => (await me())?.supabaseAccessToken ?? key,
-});
+export const supabase = globalThis.supabase.createClient(url, key, { accessToken: token });
+
+let signedIn = false;
+
+/** The person's token. Once their session has ended nothing is asked: as a visitor they would be answered otherwise. */
+async function token() {
+    const current = await me();
+    if (!current && signedIn) throw new Error("Your session has ended; sign in again.");
+    signedIn = Boolean(current);
+    return current?.supabaseAccessToken ?? null;
+}
 
 /** What a request of supabase-js found; an error has the code of PostgreSQL. */
 export async function found(request) {

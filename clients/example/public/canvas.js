@@ -63,14 +63,19 @@ function refresh(item, row, index) {
 }
 
 async function save(project, item) {
-    const properties = { ...item.properties, text: item.text.value };
-    const { error } = await components().update({ properties, revision: item.revision }).eq("id", item.id);
+    // What is typed meanwhile isn't saved yet.
+    const sent = item.text.value;
+    const properties = { ...item.properties, text: sent };
+    const update = components().update({ properties, revision: item.revision }).eq("id", item.id).select("revision");
+    const { data, error } = await update;
     if (error?.code === STALE) {
         await overtaken(project, item);
         return;
     }
     if (error) throw Object.assign(new Error(error.message), { code: error.code });
-    item.saved = item.text.value;
+    // Row security answers with no row, and no error.
+    if (!data.length) throw new Error("It isn't saved: the text is gone, or you may only read it now.");
+    Object.assign(item, { saved: sent, revision: data[0].revision, properties });
     say("Saved.");
     await showCanvas(project);
 }

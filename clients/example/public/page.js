@@ -54,20 +54,24 @@ async function listInvitations() {
     at("invitations").replaceChildren(...items);
 }
 
+const readProject = latest((id) =>
+    found(supabase.from("projects").select("id, title, owner_id, collaborators(user_id, role)").eq("id", id).single()),
+);
+
 async function openProject(id) {
     closeProject();
-    const { user } = await me();
-    const project = await found(
-        supabase.from("projects").select("id, title, owner_id, collaborators(user_id, role)").eq("id", id).single(),
-    );
-    const role =
-        project.owner_id === user.id ? "owner" : project.collaborators.find((each) => each.user_id === user.id)?.role;
+    const session = await me();
+    const project = await readProject(id);
+    // Another one was opened meanwhile.
+    if (!project) return;
+    const mine = project.collaborators.find((each) => each.user_id === session.user.id)?.role;
+    const role = project.owner_id === session.user.id ? "owner" : mine;
     open = { id, writes: ["owner", "admin", "editor"].includes(role), owns: ["owner", "admin"].includes(role) };
     at("project-title").textContent = project.title;
     for (const form of document.querySelectorAll("[data-writes]")) form.hidden = !open.writes;
     for (const form of document.querySelectorAll("[data-owns]")) form.hidden = !open.owns;
     at("project").hidden = false;
-    listen(id);
+    listen(open);
     await Promise.all([showCanvas(open), showRecordings(open), listProjects()]);
 }
 
@@ -82,23 +86,31 @@ function closeProject() {
 }
 
 /** Changes of others, as they happen: what a row says now is read again. */
-function listen(id) {
-    stream = new EventSource(`/api/changes?project=${id}`);
+function listen(project) {
+    const changes = new EventSource(`/api/changes?project=${project.id}`);
+    stream = changes;
     const again = (tables) =>
         shown(async () => {
-            if (open?.id !== id) return;
-            if (tables.has("project_components")) await showCanvas(open);
-            if (tables.has("audio_recordings")) await showRecordings(open);
+            if (project.closed) return;
+            if (tables.has("project_components")) await showCanvas(project);
+            if (tables.has("audio_recordings")) await showRecordings(project);
             if (tables.has("projects")) await listProjects();
         });
-    const all = new Set(["project_components", "audio_recordings", "projects"]);
-    stream.addEventListener("changes", ({ data }) => again(new Set(JSON.parse(data).map((each) => each.table))));
-    // Also after a break, in which something may have been missed.
-    for (const name of ["listening", "again"]) stream.addEventListener(name, () => again(all));
-    stream.addEventListener("gone", () => {
+    const end = (why) => {
+        changes.close();
+        if (project.closed) return;
         closeProject();
-        say("The project is gone, or it isn't shared with you any more.");
+        say(why);
         shown(listProjects);
+    };
+    const all = new Set(["project_components", "audio_recordings", "projects"]);
+    changes.addEventListener("changes", ({ data }) => again(new Set(JSON.parse(data).map((each) => each.table))));
+    // Also after a break, in which something may have been missed.
+    for (const name of ["listening", "again"]) changes.addEventListener(name, () => again(all));
+    changes.addEventListener("gone", () => end("The project is gone, or it isn't shared with you any more."));
+    // After an answer that is no stream the browser doesn't ask again.
+    changes.addEventListener("error", () => {
+        if (changes.readyState === EventSource.CLOSED) end("The project can't be followed any more; open it again.");
     });
 }
 

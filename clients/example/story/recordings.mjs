@@ -10,11 +10,12 @@ const SCAN = process.env.SCAN ?? "./vpb scan";
 
 const listed = async ({ browser }, project) => (await browser.server("GET", `/api/recordings?project=${project}`)).body;
 
-async function upload({ browser, api }, project, title, bytes) {
+async function upload({ browser, api }, project, title, bytes, beforehand = async () => {}) {
   const form = await browser.server("POST", "/api/uploads", { project, type: "audio/wav", size: bytes.length });
   assert.equal(form.status, 200, form.body.message);
   assert.equal(await send(form.body, bytes), 204);
   const { name, version } = form.body;
+  await beforehand({ project, name, version });
   const finished = await browser.server("POST", "/api/uploads/finish", { project, name, version });
   assert.deepEqual([finished.status, finished.body], [200, { name, size: bytes.length }]);
   await found(api.from("audio_recordings").insert({ project_id: project, object_path: name, title }));
@@ -24,14 +25,17 @@ async function upload({ browser, api }, project, title, bytes) {
 async function record(state) {
   const { ada, bob, project } = state;
   state.sound = wav();
-  state.recording = await upload(ada, project, "a second of silence", state.sound);
+  // What Ada has stored is hers to take over.
+  const byBob = async (form) =>
+    assert.equal((await bob.browser.server("POST", "/api/uploads/finish", form)).status, 400);
+  state.recording = await upload(ada, project, "a second of silence", state.sound, byBob);
   const row = await found(
     bob.api.from("audio_recordings").select("bytes, mime_type, scan_status").eq("project_id", project).single(),
   );
   assert.deepEqual(row, { bytes: state.sound.length, mime_type: "audio/wav", scan_status: "pending" });
 }
 
-async function wrongFiles({ ada, bob, project }) {
+async function wrongFiles({ ada, project }) {
   const ask = (given) =>
     ada.browser.server("POST", "/api/uploads", { project, type: "audio/wav", size: 100, ...given });
   assert.equal((await ask({ type: "text/html" })).status, 400);
@@ -40,11 +44,9 @@ async function wrongFiles({ ada, bob, project }) {
   assert.notEqual(await send(form, wav(), { ...form.fields, "Content-Type": "text/html" }), 204);
   assert.equal(form.largest, 100);
   assert.notEqual(await send(form, wav()), 204);
-  // Of what was never stored nothing is taken over, and a form is its person's alone.
+  // Of what was never stored nothing is taken over.
   const { name, version } = form;
-  for (const { browser } of [ada, bob]) {
-    assert.equal((await browser.server("POST", "/api/uploads/finish", { project, name, version })).status, 400);
-  }
+  assert.equal((await ada.browser.server("POST", "/api/uploads/finish", { project, name, version })).status, 400);
 }
 
 async function unscanned({ ada, bob, cara, project, recording }) {
@@ -52,6 +54,7 @@ async function unscanned({ ada, bob, cara, project, recording }) {
     (await listed(ada, project)).map((each) => each.name),
     [recording],
   );
+  assert.equal((await ada.api.storage.from("audio").download(recording)).error, null);
   for (const person of [bob, cara]) {
     assert.deepEqual(await listed(person, project), []);
     assert.ok((await person.api.storage.from("audio").download(recording)).error);
@@ -94,8 +97,8 @@ async function transcript({ ada, bob, cara, project }) {
 }
 
 export const recordings = [
-  ["Ada uploads a recording by a signed form; Bob sees its row", record],
-  ["a file of another type, a larger one, one without room and another's form are refused", wrongFiles],
+  ["Ada uploads a recording by a signed form, which Bob can't take over; he sees its row", record],
+  ["a file of another type, a larger one and one that wasn't sent are refused", wrongFiles],
   ["before its scan it is served to Ada alone", unscanned],
   ["scanned clean, Bob hears it; a harmful one is served to nobody", scan],
   ["its transcript is found by those who may read it", transcript],

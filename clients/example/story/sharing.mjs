@@ -1,5 +1,7 @@
 /** Who comes in, and who sees whose project. */
 import assert from "node:assert/strict";
+import { once } from "node:events";
+import { request } from "node:http";
 
 import { found, refused } from "../checks.mjs";
 
@@ -24,6 +26,12 @@ async function signIn({ ada, bob, cara, dan, links, app }) {
     },
   };
   assert.equal((await fetch(`${app.environment.url}/rest/v1/projects`, forged)).status, 401);
+  // Sign-in links lead where the request came to: never to a host that it names.
+  const { hostname, port } = new URL(app.origin);
+  const asked = request({ hostname, port, path: "//evil.example/auth/csrf" }).end();
+  const [answer] = await once(asked, "response");
+  answer.resume();
+  assert.equal(answer.statusCode, 400);
 }
 
 async function makeProject(state) {
