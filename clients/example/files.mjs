@@ -3,13 +3,13 @@ import { randomUUID } from "node:crypto";
 
 import { finishUpload, signDownload, signUpload } from "visual-prompt-builder";
 
-const ENDINGS = {
-  "audio/wav": "wav",
-  "audio/webm": "webm",
-  "audio/ogg": "ogg",
-  "audio/mpeg": "mp3",
-  "audio/mp4": "m4a",
-};
+const ENDINGS = new Map([
+  ["audio/wav", "wav"],
+  ["audio/webm", "webm"],
+  ["audio/ogg", "ogg"],
+  ["audio/mpeg", "mp3"],
+  ["audio/mp4", "m4a"],
+]);
 const ROW = "insert into storage.objects (bucket_id, name, owner_id, version, metadata) values ($1, $2, $3, $4, $5)";
 
 /** What the server does with files, for one environment. */
@@ -18,7 +18,7 @@ export function files(environment, database) {
 
   /** A form that uploads one recording of a project; `size` is what the browser says of the file. */
   async function form(person, { project, type, size }) {
-    const name = `${project}/${randomUUID()}.${ENDINGS[type] ?? "bin"}`;
+    const name = `${project}/${randomUUID()}.${ENDINGS.get(type) ?? "bin"}`;
     // As the person, and taken back: may they store this?
     await database.attempt(person, ROW, [audio.id, name, person, "1", { mimetype: type, contentLength: size }]);
     const taken = await database.asServer("select public.take_room($1, $2, $3) as room", [audio.id, name, size]);

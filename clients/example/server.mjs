@@ -19,7 +19,7 @@ const USUAL_ANSWER = 1000;
 const STREAM_MILLISECONDS = 600_000;
 const UUID = /^[0-9a-f]{8}(-[0-9a-f]{4}){3}-[0-9a-f]{12}$/;
 /** SQLSTATE → status, as PostgREST has it; `PTxyz` is the status itself. */
-const STATUS = { 42501: 403, 23505: 409, 23503: 409, 23514: 400, "22P02": 400 };
+const STATUS = { 42501: 403, 23505: 409, 23503: 409, 23514: 400 };
 const ITS_OWN_STATUS = /^PT(\d{3})$/;
 
 /** What is refused, with a status and one line. */
@@ -70,6 +70,7 @@ export async function serve(environment, { port = 0, send }) {
 
 async function answer(app, request, response) {
   const url = addressOf(app, request);
+  if (!["GET", "POST"].includes(request.method)) throw new Refused(405, "GET or POST");
   if (url.pathname.startsWith("/auth/"))
     return pass(await app.auth.handle(await received(app, request, url)), response);
   if (!url.pathname.startsWith("/api/")) return app.page(url.pathname, response);
@@ -208,12 +209,23 @@ function sendJson(response, status, body) {
   response.end(JSON.stringify(body));
 }
 
+function statusOf(error) {
+  const code = String(error.code ?? "");
+  const own = ITS_OWN_STATUS.exec(code);
+  if (error.status) return error.status;
+  if (own) return Number(own[1]);
+  // Class 22 is a value that can't be.
+  if (error instanceof ObjectError || code.startsWith("22")) return 400;
+  return STATUS[code] ?? 500;
+}
+
 /** One line; an unexpected error is in the server's log alone. */
 function failed(response, error) {
-  const own = Number(ITS_OWN_STATUS.exec(error.code)?.[1]) || undefined;
-  const status = error.status ?? own ?? STATUS[error.code] ?? (error instanceof ObjectError ? 400 : 500);
+  const status = statusOf(error);
   if (status === 500) console.error(`server: ${error.message}`);
   if (response.headersSent) return response.end();
+  // What is left of the request isn't read.
+  if (status === 413) response.setHeader("connection", "close");
   sendJson(response, status, {
     code: error.code,
     message: status === 500 ? "something failed; the server's log says what" : error.message,

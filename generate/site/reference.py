@@ -1,5 +1,6 @@
 """The API of the two client packages, from their own comments: Python's by mkdocstrings, TypeScript's by TypeDoc."""
 
+import json
 import shutil
 import subprocess
 from pathlib import Path
@@ -42,7 +43,9 @@ def typescript(folder: Path, own: Packages, package: Packages) -> dict[str, str]
     sources = folder / "package"
     shutil.copytree(versions.TYPESCRIPT, sources, ignore=shutil.ignore_patterns("node_modules", "dist", "README.md"))
     (sources / "node_modules").symlink_to(package.modules)
-    entries = [word for name in ("index", "database", "queries") for word in ("--entryPoints", f"src/{name}.ts")]
+    exported = json.loads((sources / "package.json").read_text())["exports"].values()
+    modules = [Path(each["default"]).stem for each in exported]
+    entries = [word for name in modules for word in ("--entryPoints", f"src/{name}.ts")]
     options = {
         "--plugin": own.modules / "typedoc-plugin-markdown" / "dist" / "index.js",
         "--out": folder / "pages",

@@ -115,6 +115,7 @@ def test_the_clients_are_described_by_their_own_comments(site: Path) -> None:
     assert "Make what was sent by the form with this version that version of the object." in python
     assert "finish_upload" in python
     assert "finishUpload" in typescript
+    assert "sessionWithToken" in html(site, "reference/typescript/auth.md")
     assert "_shown" not in python
 
 

@@ -263,3 +263,17 @@ def test_what_realtime_makes_there_is_no_drift() -> None:
             connection.execute("create policy everybody on realtime.messages for select to anon using (true)")
             found = stack.preview()
             assert found.changes.keys() == {"access-realtime.messages"}
+
+
+def test_a_write_does_not_wait_for_realtime_s_table(alone: Connection):
+    """As while Realtime drops a day's partition behind a dump that reads it."""
+    (project,) = row(alone, "select id::text from public.projects limit 1")
+    alone.execute("update private.settings set value = 'true' where name = 'broadcast'")
+    said: list[str] = []
+    alone.add_notice_handler(lambda notice: said.append(notice.message_primary or ""))
+    insert = "insert into public.project_components (project_id, kind) values (%s, 'text')"
+    with psycopg.connect(alone.info.dsn, password=alone.info.password) as other:
+        other.execute("lock table realtime.messages in access exclusive mode")
+        alone.execute("set statement_timeout = '5s'")
+        alone.execute(insert.encode(), (project,))
+    assert any("a change was not broadcast" in each and "lock" in each for each in said), said

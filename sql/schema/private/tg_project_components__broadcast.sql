@@ -4,6 +4,7 @@ CREATE FUNCTION private.tg_project_components__broadcast() RETURNS trigger
     LANGUAGE plpgsql SECURITY DEFINER
     SET search_path TO ''
     SET row_security TO 'on'
+    SET lock_timeout TO '100ms'
     AS $$
 declare
     most_rows constant bigint = 100;
