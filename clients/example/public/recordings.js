@@ -42,7 +42,7 @@ export async function upload(project, { file }) {
     await found(
         supabase
             .from("audio_recordings")
-            .insert({ project_id: project.id, object_path: name, title: file.name.slice(0, 200) }),
+            .insert({ project_id: project.id, object_path: name, title: [...file.name].slice(0, 200).join("") }),
     );
     say("Uploaded; others hear it once it is scanned.");
     await showRecordings(project);

@@ -16,6 +16,8 @@ begin
         return null;
     end if;
     begin
+        -- Once, and not for each message.
+        lock table realtime.messages in row exclusive mode;
         for message in
             select c.project_id, case
                 when (select count(*) from changed) > most_rows then 'null'
