@@ -148,7 +148,8 @@ async function exported({ environment, exporting }, person) {
 }
 
 async function leave(app, { id, email }, { address }) {
-  if (address !== email) throw new Refused(400, "the address isn't that of the account; nothing was deleted");
+  // As Auth.js has stored it.
+  if (String(address).toLowerCase() !== email.toLowerCase()) throw new Refused(400, "the address isn't that of the account; nothing was deleted");
   await app.auth.leave(id);
   return { deleted: true };
 }

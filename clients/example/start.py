@@ -26,8 +26,13 @@ def main() -> int:
     """Goes on as Node, with the scenario or the page; 1 with one line where it can't."""
     parser = argparse.ArgumentParser(prog="make example", description=__doc__)
     parser.add_argument("--stack", default="dev", help="the environment")
-    parser.add_argument("--page", default="", help="serve the page on this port; without it the scenario runs")
+    parser.add_argument(
+        "--page", default="", help="serve the page on this port, 0 for any; without it the scenario runs"
+    )
     options = parser.parse_args()
+    if options.page and not (options.page.isascii() and options.page.isdigit() and int(options.page) < 65536):
+        print(f"error: PAGE is {options.page!a}, and must be a port, 0 to 65535", file=sys.stderr)
+        return 1
     try:
         packages = prepare()
         given = variables(options.stack)
@@ -57,6 +62,8 @@ def prepare() -> node.Packages:
     for entry in [*packages.modules.iterdir(), BUILT]:
         link = modules / entry.name
         if not entry.name.startswith(".") and (not link.is_symlink() or link.readlink() != entry):
+            if link.is_dir() and not link.is_symlink():
+                raise toolchain.ToolchainError(f"{link} was installed by npm; delete {modules}, and it is made again")
             link.unlink(missing_ok=True)
             link.symlink_to(entry)
     return packages

@@ -76,7 +76,7 @@ export function sessionWithToken(options: TokenOptions): (parameters: SessionPar
 export async function signToken(person: string, options: TokenOptions, until?: Date): Promise<string> {
   const { secret, seconds } = checked(options);
   if (until && Number.isNaN(until.getTime())) throw new AuthError("the time until which a token is good is no date");
-  if (!PERSON.test(person)) throw new AuthError("a token's person has to be a UUID, the id that the adapter gives to a user");
+  if (typeof person !== "string" || !PERSON.test(person)) throw new AuthError("a token's person has to be a UUID, the id that the adapter gives to a user");
   const iat = Math.floor(Date.now() / 1000);
   const exp = Math.min(iat + seconds, until ? Math.floor(until.getTime() / 1000) : Infinity);
   const claims: PersonClaims = { aud: "authenticated", sub: person, role: "authenticated", iat, exp };
@@ -87,7 +87,7 @@ export async function signToken(person: string, options: TokenOptions, until?: D
 }
 
 function checked({ secret, seconds = TOKEN_SECONDS }: TokenOptions): { secret: string; seconds: number } {
-  if (!secret) throw new AuthError("no secret for tokens: set SUPABASE_JWT_SECRET (./vpb env --secrets has the one of a local API)");
+  if (!secret?.trim()) throw new AuthError("no secret for tokens: set SUPABASE_JWT_SECRET (./vpb env --secrets has the one of a local API)");
   if (bytes(secret).length < SHORTEST_SECRET) throw new AuthError(`the secret for tokens has fewer than ${SHORTEST_SECRET} bytes`);
   if (!Number.isInteger(seconds) || seconds < 1 || seconds > LONGEST_SECONDS)
     throw new AuthError(`a token lasts 1 to ${LONGEST_SECONDS} whole seconds, not ${seconds}`);
