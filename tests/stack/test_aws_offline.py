@@ -76,7 +76,7 @@ def prod() -> Iterator[Prod]:
 def test_its_costs_are_known_before_anything_is_made_and_nothing_stays_of_the_question(prod):
     said = succeeded(prod.scratch.start("cost", "--json").wait())
     found = json.loads(said[said.index("{") :])
-    assert (found["dollars"], found["complete"], found["region"]) == (314.48, True, "us-east-1")
+    assert (found["dollars"], found["complete"], found["region"]) == (314.98, True, "us-east-1")
     assert [each["dollars"] for each in found["charges"] if each["resource"] == "server-rds-key"] == [1.0]
     (metrics,) = (each for each in found["charges"] if each["resource"] == "server-health-function")
     assert (metrics["what"], round(metrics["dollars"], 2)) == ("41 metrics of our own", 12.3)
