@@ -51,8 +51,9 @@ end
 $$;
 
 -- Definer: who writes a component may not send in the database's name. What can't be sent is said in the log and leaves
--- the write alone, also where Realtime holds its table: nothing waits for it. The columns are those of the publication; of a row that is gone, its key. A statement that changes
--- many is one message for each project, after which subscribers read again. Sending sets the topic of the session.
+-- the write alone, also where Realtime holds its table: nothing waits for it. The columns are those of the publication;
+-- of a row that is gone, its key. A statement that changes many is one message for each project, after which
+-- subscribers read again. Sending sets the topic of the session.
 create function private.tg_project_components__broadcast() returns trigger
 language plpgsql volatile security definer
 set search_path = ''
