@@ -10,21 +10,15 @@ policies, prepared, without the network.
 import argparse
 import json
 import statistics
-import sys
-import tempfile
-from collections.abc import Iterator
-from contextlib import contextmanager
-from pathlib import Path
 from typing import Any
 
 import psycopg
 from psycopg import sql
 
-from bench.policies import SETTINGS
+from bench.policies import filled
 from declared.paths import CHECKOUT
-from harness import data, queries, scratch
+from harness import queries
 from harness.queries import Connection, Query
-from local import postgres
 from ops.seed import SIZES
 
 FILE = CHECKOUT / "generate" / "clients" / "costs.json"
@@ -33,31 +27,12 @@ BECOME = "select set_config('request.jwt.claims', %s, true), set_config('role', 
 ROUNDS = 21
 
 
-@contextmanager
-def filled(projects: int, components: int) -> Iterator[Connection]:
-    """A server of its own with that many rows, and the superuser on it."""
-    with tempfile.TemporaryDirectory(prefix="visual-prompt-builder-bench-") as name:
-        server = postgres.ensure(Path(name) / "server", None, SETTINGS)
-        try:
-            scratch.complete(server.url())
-            with psycopg.connect(server.url(), autocommit=True) as connection:
-                for table in data.generate(connection, projects, 1, components):
-                    print(f"  made {table}", file=sys.stderr)
-                yield connection
-        finally:
-            postgres.remove(Path(name) / "server")
-
-
 def measured(connection: Connection, query: Query, person: str, rounds: int) -> dict[str, float]:
     """Medians of a pattern: `pages` read from memory, `ms` of its execution; what it writes is taken back."""
     given = queries.values(connection, person)
     if query.name == "list_collaborators":
         given["project"] = given["team_project"]
-    types = f" ({', '.join(query.parameters.values())})" if query.parameters else ""
-    literals = sql.SQL(", ").join(sql.Literal(given[name]) for name in query.parameters)
-    given_here = sql.SQL("({})").format(literals) if query.parameters else sql.SQL("")
-    asked = sql.SQL("explain (analyze, buffers, format json) execute pattern") + given_here
-    connection.execute("deallocate all")
+    asked = sql.SQL("explain (analyze, buffers, format json) ") + queries.execution(query, given)
     found: list[dict[str, Any]] = []
     for _ in range(rounds + 1):
         with connection.transaction(force_rollback=True):
@@ -66,7 +41,7 @@ def measured(connection: Connection, query: Query, person: str, rounds: int) -> 
             claims = json.dumps({"sub": person, "role": query.role})
             connection.execute(BECOME.encode(), (claims, query.role))
             if not found:
-                connection.execute(f"prepare pattern{types} as {query.text.rstrip(';')}".encode())
+                queries.prepare(connection, query)
             found.append(connection.execute(asked).fetchall()[0][0][0])
     # The first one has read the catalogues too.
     pages = [each["Plan"]["Shared Hit Blocks"] + each["Plan"]["Shared Read Blocks"] for each in found[1:]]
@@ -84,7 +59,10 @@ def main() -> None:
     parser.add_argument("--rounds", type=int, default=ROUNDS)
     parser.add_argument("--write", action="store_true", help=f"into {FILE.relative_to(CHECKOUT)}")
     options = parser.parse_args()
-    with filled(options.projects, options.components) as connection:
+    with (
+        filled(None, options.projects, options.components) as url,
+        psycopg.connect(url, autocommit=True) as connection,
+    ):
         ((person,),) = connection.execute("select id::text from next_auth.users where email = %s", (PERSON,)).fetchall()
         ((rows,),) = connection.execute("select count(*) from public.project_components").fetchall()
         found = {query.name: measured(connection, query, person, options.rounds) for query in queries.QUERIES}

@@ -66,7 +66,7 @@ class Case:
 
 
 @contextmanager
-def filled(url: str | None, projects: int) -> Iterator[str]:
+def filled(url: str | None, projects: int, components: int = 3) -> Iterator[str]:
     """A database with that many projects: the one of `url`, or a new one on a server of its own."""
     if url:
         yield url
@@ -76,7 +76,7 @@ def filled(url: str | None, projects: int) -> Iterator[str]:
         try:
             scratch.complete(server.url())
             with psycopg.connect(server.url(), autocommit=True) as connection:
-                for table in generate.generate(connection, projects):
+                for table in generate.generate(connection, projects, components=components):
                     print(f"  made {table}", file=sys.stderr)
             yield server.url()
         finally:

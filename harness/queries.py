@@ -16,15 +16,25 @@ QUERIES = sqlqueries.queries()
 
 def run(connection: Connection, query: Query, values: dict[str, Any]) -> int:
     """Prepare and run it as it stands, with values by parameter name; how many rows it read or wrote."""
+    prepare(connection, query)
+    count = connection.execute(execution(query, values)).rowcount
+    connection.execute("deallocate pattern")
+    return count
+
+
+def prepare(connection: Connection, query: Query) -> None:
+    """Prepare it as it stands, in the place of another one."""
     types = f" ({', '.join(query.parameters.values())})" if query.parameters else ""
     # One that failed has left its statement behind.
     connection.execute("deallocate all")
     connection.execute(f"prepare pattern{types} as {query.text.rstrip(';')}".encode())
+
+
+def execution(query: Query, values: dict[str, Any]) -> sql.Composed:
+    """What runs it once it is prepared, with values by parameter name."""
     literals = sql.SQL(", ").join(sql.Literal(values[name]) for name in query.parameters)
     given = sql.SQL("({})").format(literals) if query.parameters else sql.SQL("")
-    count = connection.execute(sql.SQL("execute pattern") + given).rowcount
-    connection.execute("deallocate pattern")
-    return count
+    return sql.SQL("execute pattern") + given
 
 
 def _own_word(one: Callable[[str], Any], table: str, column: str) -> str:

@@ -2,6 +2,7 @@
 
 import json
 from collections.abc import Sequence
+from functools import cache
 from pathlib import Path
 
 from declared.paths import CHECKOUT
@@ -73,11 +74,16 @@ def _page(pattern: Pattern) -> str:
 
 
 def _cost(name: str) -> str:
-    measured = json.loads(COSTS.read_text())["patterns"]
+    measured = _measured()
     if name not in measured:
         return UNMEASURED
     more = facts.COSTS.get(name)
     return COST.format(**measured[name]) + (f"\n\nAt 1,000,000 projects: {more[0].lower()}{more[1:]}" if more else "")
+
+
+@cache
+def _measured() -> dict[str, dict[str, float]]:
+    return dict(json.loads(COSTS.read_text())["patterns"])
 
 
 def _result(pattern: Pattern) -> str:
