@@ -79,7 +79,7 @@ def test_its_costs_are_known_before_anything_is_made_and_nothing_stays_of_the_qu
     assert (found["dollars"], found["complete"], found["region"]) == (314.98, True, "us-east-1")
     assert [each["dollars"] for each in found["charges"] if each["resource"] == "server-rds-key"] == [1.0]
     (metrics,) = (each for each in found["charges"] if each["resource"] == "server-health-function")
-    assert (metrics["what"], round(metrics["dollars"], 2)) == ("41 metrics of our own", 12.3)
+    assert (metrics["what"], round(metrics["dollars"], 2)) == ("42 metrics of our own", 12.6)
     assert not (prod.scratch.folder / ".local" / "prod").exists()
     assert "prod" not in succeeded(prod.scratch.pulumi("stack", "ls", "--json"))
 
