@@ -1,36 +1,27 @@
 """The API of one stack on this machine: started, found, stopped; its code is in `local/api`."""
 
 import hashlib
-import json
 import os
 import re
 import shutil
-import signal
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
 
 from declared.folders import read_private
-from declared.paths import CHECKOUT
 from local.api import record
 from local.api.record import Record, Start
+from local.daemon import Daemon
 from local.paths import data_folder, reachable_by_others
 from local.ports import HOST, port_is_free
 from local.postgres import ServerError
-from local.processes import is_zombie, process_ids
 
-START_SECONDS = 30
-LOG = "api.log"
 ELSEWHERE = re.compile(r"PG|AWS_|.*_proxy$", re.IGNORECASE)
-# They outlive what has started them; without a name, Python would complain of each.
-_started: list[subprocess.Popen[bytes]] = []
+
+
+def log(folder: Path) -> Path:
+    """What PostgREST and the gateway write."""
+    return _api(folder).log
 
 
 def known(folder: Path) -> Record | None:
@@ -41,7 +32,7 @@ def known(folder: Path) -> Record | None:
 def address(folder: Path) -> str | None:
     """Where the API answers; None where it doesn't run."""
     kept = known(folder)
-    return f"http://{HOST}:{kept.port}" if kept and _health(folder, kept.port).get("ready") else None
+    return f"http://{HOST}:{kept.port}" if kept and _api(folder).health(kept.port).get("ready") else None
 
 
 def ensure(folder: Path, start: Start, progress: Callable[[str], None]) -> Record:
@@ -52,9 +43,9 @@ def ensure(folder: Path, start: Start, progress: Callable[[str], None]) -> Recor
     path = folder / record.NAME
     start = replace(start, program=str(_usable(Path(start.program), folder)))
     kept = record.write(path, replace(known(folder) or record.new(), start=start))
-    health = _health(folder, kept.port)
+    health = _api(folder).health(kept.port)
     if health.get("started") == kept.fingerprint and health.get("ready"):
-        _reload(kept.port)
+        _reload(folder, kept.port)
         return kept
     progress("starting the API")
     return _start(folder, kept, progress)
@@ -70,7 +61,7 @@ def again(folder: Path, changed: Callable[[Start], Start], progress: Callable[[s
         return
     start = changed(kept.start)
     wanted = replace(kept, start=start)
-    if _health(folder, kept.port).get("started") != wanted.fingerprint and Path(start.program).exists():
+    if _api(folder).health(kept.port).get("started") != wanted.fingerprint and Path(start.program).exists():
         progress("starting the API")
         _start(folder, record.write(folder / record.NAME, wanted), progress)
 
@@ -85,9 +76,9 @@ def rotate(folder: Path, finish: bool, progress: Callable[[str], None]) -> bool:
     if kept is None:
         raise ServerError("there is no API on this machine whose secret could change: set database:api, then run up")
     wanted = replace(kept, old=None) if finish else record.rotated(kept)
-    runs = bool(_health(folder, kept.port))
+    runs = bool(_api(folder).health(kept.port))
     record.write(folder / record.NAME, wanted)
-    if runs and wanted.start and _health(folder, kept.port).get("started") != wanted.fingerprint:
+    if runs and wanted.start and _api(folder).health(kept.port).get("started") != wanted.fingerprint:
         progress("starting the API again")
         _start(folder, wanted, progress)
     return wanted != kept
@@ -96,8 +87,8 @@ def rotate(folder: Path, finish: bool, progress: Callable[[str], None]) -> bool:
 def reload(folder: Path) -> None:
     """Have the API read the structure again, where it runs."""
     kept = known(folder)
-    if kept and _health(folder, kept.port):
-        _reload(kept.port)
+    if kept and _api(folder).health(kept.port):
+        _reload(folder, kept.port)
 
 
 def withdraw(folder: Path) -> None:
@@ -110,18 +101,12 @@ def withdraw(folder: Path) -> None:
 
 def stop(folder: Path) -> None:
     """Stop the API, where it runs."""
-    pids = _pids(folder)
-    for pid in pids:
-        with suppress(ProcessLookupError):
-            os.kill(pid, signal.SIGTERM)
-        deadline = time.monotonic() + 10
-        while _is_api(pid, folder) and time.monotonic() < deadline:
-            time.sleep(0.02)
-        if _is_api(pid, folder):
-            os.kill(pid, signal.SIGKILL)
-    for process in _started:
-        process.wait() if process.pid in pids else process.poll()
-    (folder / "api.pid").unlink(missing_ok=True)
+    kept = read_private(folder / record.NAME, "port")
+    _api(folder).stop(kept["port"] if kept else None)
+
+
+def _api(folder: Path) -> Daemon:
+    return Daemon("the API", "local.api", folder, name="api", key="record", file=record.NAME)
 
 
 def _start(folder: Path, kept: Record, progress: Callable[[str], None]) -> Record:
@@ -129,32 +114,14 @@ def _start(folder: Path, kept: Record, progress: Callable[[str], None]) -> Recor
     if not port_is_free(kept.port):
         taken, kept = kept.port, record.moved(folder / record.NAME, kept)
         progress(f"port {taken} is taken, so the API's address is http://{HOST}:{kept.port} now; ./vpb env has it")
-    with (folder / LOG).open("w") as log:
-        process = subprocess.Popen(
-            [sys.executable, "-m", "local.api", str(folder / record.NAME)],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd=CHECKOUT,
-            env=_environment(),
-            start_new_session=True,
-        )
-    _started.append(process)
-    (folder / "api.pid").write_text(str(process.pid))
-    deadline = time.monotonic() + START_SECONDS
-    while not _health(folder, kept.port).get("ready"):
-        if process.poll() is not None or time.monotonic() > deadline:
-            said = (folder / LOG).read_text(errors="replace").strip().splitlines()
-            stop(folder)
-            raise ServerError(f"the API did not start: {said[-1] if said else 'no reason given'} (log: {folder / LOG})")
-        time.sleep(0.05)
+    api = _api(folder)
+    api.start([str(api.path)], _environment(), lambda: bool(api.health(kept.port).get("ready")))
     return kept
 
 
 def _environment() -> dict[str, str]:
     """Ours, without what would lead libpq or AWS' library elsewhere than the record does."""
-    kept = {name: value for name, value in os.environ.items() if not ELSEWHERE.match(name)}
-    return kept | {"PYTHONPATH": str(CHECKOUT)}
+    return {name: value for name, value in os.environ.items() if not ELSEWHERE.match(name)}
 
 
 def _usable(program: Path, folder: Path) -> Path:
@@ -172,49 +139,11 @@ def _usable(program: Path, folder: Path) -> Path:
     return copy
 
 
-def _health(folder: Path, port: int) -> dict[str, Any]:
-    """What our API says of itself, and not another clone's that got the port."""
-    found = _call(port, "/_local/health", "GET")
-    return found if found.get("record") == str(folder / record.NAME) else {}
-
-
-def _call(port: int, path: str, method: str) -> dict[str, Any]:
-    request = urllib.request.Request(f"http://{HOST}:{port}{path}", method=method)
-    try:
-        with urllib.request.urlopen(request, timeout=15) as answer:
-            found = json.load(answer)
-    except (OSError, ValueError, urllib.error.URLError):
-        return {}
-    return found if isinstance(found, dict) else {}
-
-
-def _reload(port: int) -> None:
+def _reload(folder: Path, port: int) -> None:
     """
     :raises ServerError: where PostgREST wasn't asked to read the structure again
     """
-    if _call(port, "/_local/reload", "POST").get("reloads") is not True:
+    if _api(folder).ask(port, "/_local/reload", "POST").get("reloads") is not True:
         raise ServerError(
             "the API wasn't asked to read the structure again; ./vpb logs --api says why, and up tries it again"
         )
-
-
-def _pids(folder: Path) -> list[int]:
-    with suppress(OSError, ValueError):
-        pid = int((folder / "api.pid").read_text())
-        if _is_api(pid, folder):
-            return [pid]
-    kept = read_private(folder / record.NAME, "port")
-    health = _health(folder, kept["port"]) if kept else {}
-    if isinstance(named := health.get("pid"), int) and _is_api(named, folder):
-        return [named]
-    # The folder may have been deleted under it.
-    return [pid for pid in process_ids() if _is_api(pid, folder)]
-
-
-def _is_api(pid: int, folder: Path) -> bool:
-    """Whether the process is this folder's API: the number may be another process's by now."""
-    try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes()
-    except OSError:
-        return False
-    return b"local.api" in command and os.fsencode(folder / record.NAME) in command and not is_zombie(pid)

@@ -22,6 +22,16 @@ def is_zombie(pid: int) -> bool:
         return False
 
 
+def command_line(pid: int) -> bytes:
+    """What it was started with; nothing where it's gone."""
+    if Path("/proc/self").exists():
+        try:
+            return Path(f"/proc/{pid}/cmdline").read_bytes()
+        except OSError:
+            return b""
+    return subprocess.run(["ps", "-o", "args=", "-p", str(pid)], capture_output=True, check=False).stdout
+
+
 def serves(pid: int, folder: Path) -> bool:
     """Whether it is at work in a folder, as a server is in its data directory: another one may have the number now."""
     try:

@@ -4,33 +4,24 @@
 """
 
 import fcntl
-import json
 import os
 import secrets
 import shutil
-import signal
-import subprocess
-import sys
-import time
-import urllib.error
-import urllib.request
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager, suppress
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
 from declared import connectionurl
 from declared.folders import is_own, make_private, read_private, stack_folder, write_private
-from declared.paths import CHECKOUT
 from local import apiservice, clones, postgres
 from local.api.record import Record, Start
+from local.daemon import Daemon
 from local.paths import data_folder
 from local.ports import HOST, free_port, port_is_free
 from local.postgres import ServerError
-from local.processes import process_ids
 
-MOTO_START_SECONDS = 30
 # By one of these, a folder in `.local` is a stack's.
 RECORDS = ("services.json", "services.lock", "server.json", "moto.json", "api.json", "run.lock")
 Progress = Callable[[str], None]
@@ -85,8 +76,8 @@ def load(stack: str) -> Services:
 def moto_endpoint(stack: str) -> str | None:
     """Where the stack's moto answers; None where it doesn't run."""
     folder = stack_folder(stack)
-    record = read_private(folder / "moto.json", "port")
-    return f"http://{HOST}:{record['port']}" if record and _moto_answers(folder, record["port"]) else None
+    port = _moto_port(folder)
+    return f"http://{HOST}:{port}" if _moto(folder).health(port) else None
 
 
 def serve(stack: str, start: Start, progress: Progress = lambda message: None) -> Record:
@@ -183,9 +174,13 @@ def _locked(folder: Path) -> Iterator[None]:
         yield
 
 
+def _moto(folder: Path) -> Daemon:
+    return Daemon("moto", "local.moto", folder, name="moto", key="state", file="moto.state")
+
+
 def _ensure_moto(folder: Path, progress: Progress) -> Moto:
     record = _moto_record(folder)
-    if not _moto_answers(folder, record["port"]):
+    if not _moto(folder).health(record["port"]):
         progress("starting moto")
         record = _start_moto(folder, record)
     return Moto(f"http://{HOST}:{record['port']}", record["access_key"], record["secret_key"])
@@ -208,85 +203,17 @@ def _start_moto(folder: Path, record: dict[str, Any]) -> dict[str, Any]:
     if not port_is_free(record["port"]):
         record = {**record, "port": free_port()}
         write_private(folder / "moto.json", record)
-    environment = os.environ | {
-        "MOTO_ACCESS_KEY_ID": record["access_key"],
-        "MOTO_SECRET_ACCESS_KEY": record["secret_key"],
-        "PYTHONPATH": str(CHECKOUT),
-    }
-    command = [sys.executable, "-m", "local.moto", "--host", HOST, "--port", str(record["port"])]
-    with (folder / "moto.log").open("w") as log:
-        process = subprocess.Popen(
-            [*command, "--state", str(folder / "moto.state")],
-            stdin=subprocess.DEVNULL,
-            stdout=log,
-            stderr=log,
-            cwd=CHECKOUT,
-            env=environment,
-            start_new_session=True,
-        )
-    (folder / "moto.pid").write_text(str(process.pid))
-    deadline = time.monotonic() + MOTO_START_SECONDS
-    while not _moto_answers(folder, record["port"]):
-        if process.poll() is not None or time.monotonic() > deadline:
-            said = (folder / "moto.log").read_text().strip().splitlines()
-            raise ServerError(
-                f"moto did not start: {said[-1] if said else 'no reason given'} (log: {folder / 'moto.log'})"
-            )
-        time.sleep(0.05)
+    moto, port = _moto(folder), record["port"]
+    keys = {"MOTO_ACCESS_KEY_ID": record["access_key"], "MOTO_SECRET_ACCESS_KEY": record["secret_key"]}
+    arguments = ["--host", HOST, "--port", str(port), "--state", str(moto.path)]
+    moto.start(arguments, os.environ | keys, lambda: bool(moto.health(port)))
     return record
 
 
-def _moto_answers(folder: Path, port: int) -> bool:
-    """Whether our moto answers there, and not another clone's that got the port."""
-    return _is_ours(_health(port), folder)
-
-
-def _is_ours(health: dict[str, Any], folder: Path) -> bool:
-    return health.get("state") == str(folder / "moto.state")
-
-
-def _health(port: int) -> dict[str, Any]:
-    try:
-        with urllib.request.urlopen(f"http://{HOST}:{port}/_local/health", timeout=5) as answer:
-            health = json.load(answer)
-    except (OSError, ValueError, urllib.error.URLError):
-        return {}
-    return health if isinstance(health, dict) else {}
+def _moto_port(folder: Path) -> int | None:
+    record = read_private(folder / "moto.json", "port")
+    return record["port"] if record else None
 
 
 def _stop_moto(folder: Path) -> None:
-    for pid in _moto_pids(folder):
-        os.kill(pid, signal.SIGTERM)
-        deadline = time.monotonic() + 10
-        while _is_moto(pid, folder) and time.monotonic() < deadline:
-            time.sleep(0.05)
-        if _is_moto(pid, folder):
-            os.kill(pid, signal.SIGKILL)
-    (folder / "moto.pid").unlink(missing_ok=True)
-
-
-def _moto_pids(folder: Path) -> list[int]:
-    """By its note, else by its own answer, since we may have been killed before the note was written; else by its
-    command, since the folder with both may have been deleted under it."""
-    with suppress(OSError, ValueError):
-        pid = int((folder / "moto.pid").read_text())
-        if _is_moto(pid, folder):
-            return [pid]
-    record = read_private(folder / "moto.json", "port")
-    health = _health(record["port"]) if record else {}
-    if _is_ours(health, folder):
-        return [int(health["pid"])]
-    return [pid for pid in process_ids() if _is_moto(pid, folder)]
-
-
-def _is_moto(pid: int, folder: Path) -> bool:
-    """Whether the process is this folder's moto: the number may be another process's by now."""
-    try:
-        command = Path(f"/proc/{pid}/cmdline").read_bytes() if Path("/proc").exists() else _ps(pid)
-    except OSError:
-        return False
-    return b"local.moto" in command and os.fsencode(folder / "moto.state") in command
-
-
-def _ps(pid: int) -> bytes:
-    return subprocess.run(["ps", "-o", "args=", "-p", str(pid)], capture_output=True, check=False).stdout
+    _moto(folder).stop(_moto_port(folder))

@@ -125,7 +125,7 @@ class Local:
         return Api(f"http://{HOST}:{kept.port}", kept.key("anon"), kept.key("service_role"), kept.secret)
 
     def api_log(self, stack: str) -> Path | None:
-        return stack_folder(stack) / apiservice.LOG
+        return apiservice.log(stack_folder(stack))
 
     def log(self, stack: str) -> Path | None:
         return postgres.log(stack_folder(stack))

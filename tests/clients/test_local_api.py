@@ -71,7 +71,7 @@ def test_nothing_secret_is_in_its_log_or_on_a_command_line(served: LocalApi) -> 
     assert raw(served, "POST", name, size, b"1")[0] == 400
     assert raw(served, "GET", f"/storage/v1/object/sign/avatars/a.png?token={values['tokens']['ada']}", {})[0] == 400
     assert ask(served, f"/rest/v1/projects?apikey={values['anon']}", token=values["tokens"]["forged"])[0] == 401
-    log = (served.folder / apiservice.LOG).read_text()
+    log = apiservice.log(served.folder).read_text()
     assert "secret.png" in log, "what the database refuses is noted, so this looks at something"
     kept = apiservice.known(served.folder)
     assert kept is not None
@@ -164,7 +164,7 @@ def test_what_no_client_sends_is_answered_in_one_line(served: LocalApi, people: 
     length = {} if "Transfer-Encoding" in headers else {"Content-Length": str(len(body))}
     status, text, _ = raw(served, method, path, length | headers, body)
     assert (status, said in text) == (200 if said == "[]" else 400, True), text
-    log = (served.folder / apiservice.LOG).read_text()
+    log = apiservice.log(served.folder).read_text()
     assert "Traceback" not in log, log[-3000:]
 
 
