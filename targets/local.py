@@ -86,7 +86,9 @@ class Local:
         folder = stack_folder(stack)
         kept = apiservice.known(folder)
         if kept and kept.start:
-            found.append(Service("PostgREST", kept.start.version, apiservice.address(folder)))
+            finish = f"its old secret is accepted too; ./vpb rotate --api --finish --stack {stack} takes it out"
+            remark = finish if kept.old else None
+            found.append(Service("PostgREST", kept.start.version, apiservice.address(folder), remark))
         return found
 
     def serve(self, stack: str, wanted: ApiStart, progress: Callable[[str], None]) -> None:

@@ -79,6 +79,8 @@ class Service:
     version: str
     address: str | None
     """Where it answers; None where it doesn't run."""
+    remark: str | None = None
+    """What is left to be done with it, and by which command."""
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -166,7 +166,7 @@ def as_json(found: Overview) -> str:
 def as_text(found: Overview) -> str:
     """The same for people."""
     rows = [(f"stack {found.stack}", f"target {found.target}")]
-    rows += [(f"{each.name} {each.version}".strip(), each.address or "doesn't answer") for each in found.services]
+    rows += [(f"{each.name} {each.version}".strip(), _service(each)) for each in found.services]
     rows.append(("migrations", found.problem or _migrations(found)))
     if found.overlap:
         rows.append(("passwords", _passwords(found.overlap, found.stack)))
@@ -181,6 +181,10 @@ def as_text(found: Overview) -> str:
     width = max(len(name) for name, _ in rows)
     lines = [f"{name:{width}}  {value}" for name, value in rows]
     return "\n".join([*lines, f"What `up` would do: ./vpb preview --stack {found.stack}"])
+
+
+def _service(found: engine.Service) -> str:
+    return (found.address or "doesn't answer") + (f"; {found.remark}" if found.remark else "")
 
 
 def _provisioning(stack: str) -> connectionurl.Parameters | None:

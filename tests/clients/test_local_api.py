@@ -15,6 +15,7 @@ from dataclasses import replace
 from email.message import Message
 from pathlib import Path
 from typing import Any
+from unittest.mock import patch
 
 import pytest
 
@@ -24,6 +25,7 @@ from declared.objectlayout import TENANT
 from local import apiservice, services
 from local.postgres import RunningServer
 from local.processes import process_ids, state_and_parent
+from targets.local import Local
 from tests.clients import localapi
 from tests.clients.localapi import LocalApi
 from tests.clients.world import Complete, Programs
@@ -298,6 +300,12 @@ def test_what_ends_is_started_again_with_the_same_keys(served: LocalApi) -> None
     }
 
 
+def remark(served: LocalApi) -> str | None:
+    """What `./vpb status` says of the API beside its address."""
+    with patch("targets.local.stack_folder", return_value=served.folder):
+        return next(each.remark for each in Local().beside("dev") if each.name == "PostgREST")
+
+
 def test_a_token_of_the_old_secret_is_served_until_it_is_taken_out(served: LocalApi) -> None:
     """By PostgREST and by the storage part; a forged one never, and one that names no algorithm neither."""
     old, secret = served.values(), served.secret
@@ -322,10 +330,12 @@ def test_a_token_of_the_old_secret_is_served_until_it_is_taken_out(served: Local
     assert served.secret != secret
     assert verdicts() == {"old": [200, 200], "new": [200, 200], "key": [200, 200], **never}
     assert not apiservice.rotate(served.folder, False, lambda message: None), "two are open already"
+    assert remark(served) == "its old secret is accepted too; ./vpb rotate --api --finish --stack dev takes it out"
     served.again()
     assert verdicts()["old"] == [200, 200]
     assert apiservice.rotate(served.folder, True, lambda message: None)
     assert verdicts() == {"old": [401, 400], "new": [200, 200], "key": [401, 400], **never}
+    assert remark(served) is None
     assert not apiservice.rotate(served.folder, True, lambda message: None)
 
 

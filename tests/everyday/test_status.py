@@ -43,6 +43,12 @@ def test_pending_migrations_are_status_2_and_what_cannot_be_read_is_1(capsys, mo
     assert json.loads(capsys.readouterr().out)["pending"] == said.pending
 
 
+def test_what_is_left_to_be_done_with_a_service_is_beside_its_address():
+    api = engine.Service("PostgREST", "14.1", "http://127.0.0.1:3000", "its old secret is accepted too")
+    said = overview.as_text(found(pending={}, services=[api]))
+    assert "PostgREST 14.1  http://127.0.0.1:3000; its old secret is accepted too\n" in said
+
+
 GOOD = {"backup": "20261120T050000Z-00000001", "drilled_at": "2026-11-20T05:10:00+00:00"}
 MEASURED = {"recovery_point_seconds": 600.4, "recovery_time_seconds": 12.0}
 PASSED = "passed 2026-11-20 05:10 UTC: backup 20261120T050000Z-00000001, 0:10:00 old, restored in 0:00:12"
