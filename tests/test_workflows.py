@@ -25,7 +25,7 @@ VPB = """#!/bin/sh
 case "$1" in
   plan|drift|guardrails|audit|up|preview) echo "$@" >> asked; printf '%s' "$REPORT"; exit "$STATUS" ;;
   access) echo "$@" >> asked; printf 'who reaches more'; exit "$STATUS" ;;
-  branch) echo "$@" >> asked; printf '%s' "$REPORT"; exit "$STATUS" ;;
+  branch|migrate) echo "$@" >> asked; printf '%s' "$REPORT"; exit "$STATUS" ;;
 esac
 PYTHONPATH={checkout}:{checkout}/clients/python exec {python} -m ops "$@"
 """
@@ -224,6 +224,30 @@ def test_a_pull_request_has_one_comment_for_each_environment(tmp_path: Path, git
     more = {"STACKS": "staging", "NUMBER": "7", "HEAD": "xyz", "ACTION": "opened"}
     assert ran(tmp_path, github, "preview", "comment", 0, "", **more) == 0
     assert github.comments[0]["body"] == f"{nothing}.**\n\nOf commit xyz.\n"
+
+
+def test_the_sizes_of_prod_are_kept_each_night_and_a_pull_request_s_plan_counts_with_them(
+    tmp_path: Path, github: FakeGitHub
+) -> None:
+    sizes = tmp_path / "sizes.json"
+
+    def plan() -> str:
+        assert ran(tmp_path, github, "preview", "plan", 0, "", STACK="staging", BASE="abc", HEAD="def") == 0
+        return next(line for line in reversed((tmp_path / "asked").read_text().splitlines()) if line.startswith("plan"))
+
+    def night(status: int) -> int:
+        return ran(tmp_path, github, "drift", "drift", status, "{}", number=2, STACK="prod")
+
+    assert plan() == "plan --fail-on errors --stack staging"
+    assert (night(1), sizes.exists()) == (1, False), "a file of nothing would be kept"
+    assert (night(0), sizes.read_text()) == (0, "{}")
+    assert plan() == "plan --fail-on errors --stack staging --sizes sizes.json"
+    keeps, takes = (
+        next(each["with"] for each in read(name)["jobs"][job]["steps"] if "actions/cache/" in each.get("uses", ""))
+        for name, job in (("drift", "drift"), ("preview", "plan"))
+    )
+    assert keeps["path"] == takes["path"] == "sizes.json"
+    assert keeps["key"].replace("${{ matrix.stack }}", "prod").startswith(takes["restore-keys"])
 
 
 def test_wider_access_is_red_until_a_label_allows_it(tmp_path: Path, github: FakeGitHub) -> None:

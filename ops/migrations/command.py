@@ -31,6 +31,9 @@ Lose = Annotated[bool, typer.Option("--lose", help="all of them may lose their d
 Despite = Annotated[
     bool, typer.Option("--despite-drift", help="also where something was changed manually, which it stays then")
 ]
+Elsewhere = Annotated[
+    Path | None, typer.Option("--sizes", help="count with the sizes in this file, of migrate sizes --json elsewhere")
+]
 Quiet = Annotated[bool, typer.Option("--quiet", "-q", help="no progress")]
 Json = Annotated[bool, typer.Option("--json", help="for a script, on standard output")]
 
@@ -163,6 +166,7 @@ def locks(
     folder: Folder = None,
     history: History = HISTORY_TABLE,
     role: Role = None,
+    elsewhere: Elsewhere = None,
     quiet: Quiet = False,
     as_json: Json = False,
 ) -> None:
@@ -178,9 +182,23 @@ def locks(
     from ops.review.forecast import shown
 
     options = run.Options(folder, history, role) if folder else None
-    found = forecast.of(stack, url, options, quiet)
-    print(shown.as_json(found) if as_json else shown.as_text(found, color=sys.stdout.isatty()))
+    sizes = forecast.read_sizes(elsewhere) if elsewhere else None
+    found = forecast.of(stack, url, options, quiet, sizes)
+    print(shown.as_json(found) if as_json else shown.as_text(found, sys.stdout.isatty(), sizes))
     raise typer.Exit(FOUND if any(each.over_budget for each in found) else 0)
+
+
+@app.command(epilog="Example: ./vpb migrate sizes --stack prod --json > sizes.json")
+def sizes(stack: Stack = "dev", url: Url = None, as_json: Json = False) -> None:
+    """Show how large the tables are: rows by the server's statistics, and bytes.
+
+    As JSON it is a file for `locks` and `plan` with --sizes, where prod itself may not be asked.
+    """
+    from ops.review import forecast
+    from ops.review.forecast import shown
+
+    found = forecast.sizes_of(stack, url)
+    print(found.as_json() if as_json else shown.sizes_as_text(found))
 
 
 def _linted(

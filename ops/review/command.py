@@ -19,6 +19,9 @@ def plan(
     fail_on: Annotated[
         Literal["anything", "errors"], typer.Option(help="for what the status is 2: errors are what isn't merged")
     ] = "anything",
+    sizes: Annotated[
+        Path | None, typer.Option(help="forecast locks with the sizes in this file, of migrate sizes --json elsewhere")
+    ] = None,
     as_json: Annotated[bool, typer.Option("--json", help="for a script, on standard output")] = False,
 ) -> None:
     """Show what was changed manually, by whom, and what `up` would do, as Markdown for a pull request.
@@ -29,10 +32,10 @@ def plan(
 
     Errors are those in migrations, locks over the budget, what couldn't be tried, and what the guardrails refuse.
     """
-    from ops.review import markdown
+    from ops.review import forecast, markdown
     from ops.review import plan as planned
 
-    found = planned.of(stack)
+    found = planned.of(stack, forecast.read_sizes(sizes) if sizes else None)
     print(found.as_json() if as_json else markdown.page(found))
     something = found.red if fail_on == "errors" else not found.empty
     raise typer.Exit(FAILED if found.refused else FOUND if something else 0)

@@ -133,6 +133,8 @@ def _locks(plan: Plan) -> Iterator[str]:
         for each in plan.locks
     ]
     yield from table("| | where | locks | instead |", rows)
+    if plan.sizes:
+        yield from ("", f"Sizes of {prose(plan.sizes)}; the speed is that of this server.")
 
 
 def _steps(steps: Sequence[PlannedStep]) -> Iterator[str]:

@@ -64,6 +64,8 @@ class Plan:
     """What a pending migration excepts of that, with its reason."""
     locks: list[StatementForecast] = field(default_factory=list)
     """What they lock, by a copy of the structure; those statements that lock what is in use."""
+    sizes: str = ""
+    """Whose sizes the locks are forecast with, and of when; empty for those of the stack itself."""
     breaches: list[Breach] = field(default_factory=list)
     """What the guardrails refuse of what is declared."""
 

@@ -18,17 +18,20 @@ from ops.guardrails.planned import Resources
 from ops.migrations import run
 from ops.review import address, authors, forecast, lint, reading
 from ops.review.authors import Change
-from ops.review.forecast import StatementForecast
+from ops.review.forecast import Sizes, StatementForecast
 from ops.review.lint import Outcome
 from ops.review.model import Breach, Plan
 from run import engine
 
 
-def of(stack: str) -> Plan:
+def of(stack: str, sizes: Sizes | None = None) -> Plan:
     """
+    Args:
+        sizes: what locks are forecast with, in the place of the sizes of the stack's own tables.
+
     :raises CommandError: where the stack can't be previewed
     """
-    resources, judging = Resources(), Judging(stack)
+    resources, judging = Resources(), Judging(stack, sizes)
     with engine.asked(stack), judging:
 
         def seen(line: str) -> None:
@@ -49,8 +52,8 @@ def of(stack: str) -> Plan:
 class Judging:
     """What pending migrations break and lock, found beside the preview: it takes as long as a good part of it."""
 
-    def __init__(self, stack: str) -> None:
-        self._stack, self._pool = stack, ThreadPoolExecutor(2)
+    def __init__(self, stack: str, sizes: Sizes | None = None) -> None:
+        self._stack, self._sizes, self._pool = stack, sizes, ThreadPoolExecutor(2)
         self._lint: Future[tuple[dict[str, str], Outcome]] | None = None
         self._locks: Future[list[StatementForecast]] | None = None
 
@@ -64,7 +67,7 @@ class Judging:
         """Once the stack's server runs; only the first time counts."""
         if self._lint is None:
             self._lint = self._pool.submit(_linted, self._stack)
-            self._locks = self._pool.submit(forecast.of, self._stack)
+            self._locks = self._pool.submit(forecast.of, self._stack, elsewhere=self._sizes)
 
     def add_to(self, plan: Plan) -> Plan:
         """The plan with what was found."""
@@ -79,7 +82,8 @@ class Judging:
         if plan.refused:
             return found
         try:
-            return replace(found, locks=[each for each in self._locks.result() if each.locks or each.unknown])
+            locks = [each for each in self._locks.result() if each.locks or each.unknown]
+            return replace(found, locks=locks, sizes=self._sizes.of if self._sizes else "")
         except UserError as error:
             return replace(found, unjudged=[f"what they lock isn't known: {error}"])
 

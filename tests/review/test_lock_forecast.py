@@ -264,3 +264,62 @@ def test_the_table_of_conflicts_is_the_servers(target):
     assert blocks("access exclusive") == ("reads", "writes", "DDL")
     assert blocks("share") == ("writes", "DDL")
     assert blocks("share update exclusive") == ("DDL",)
+
+
+def test_the_sizes_of_another_environment_count_where_a_file_has_them(target, tmp_path, capsys):
+    """As `./vpb migrate sizes` writes it of the one that may be asked."""
+    run = ["migrate", "sizes", "--url", target.url]
+    assert ops.main([*run, "--json"]) == 0
+    written = json.loads(capsys.readouterr().out)
+    assert written["tables"][NOTES]["rows"] == 1000
+    assert ops.main(run) == 0
+    lines = capsys.readouterr().out.splitlines()
+    assert (lines[0].split()[0], "1,000 rows" in lines[0]) == (NOTES, True), "the largest first"
+    written |= {"stack": "prod", "at": "2026-11-29T04:15:00+00:00"}
+    written["tables"][NOTES] = {"rows": 40_000_000, "bytes": 4 << 30, "with_toast": 4 << 30}
+    path = tmp_path / "sizes.json"
+    path.write_text(json.dumps(written))
+    target.pending("alter table public.notes alter number type bigint;")
+    asked = ["migrate", "locks", "--url", target.url, "--folder", "sql/steps", "--role", ROLE, "--quiet"]
+    assert ops.main(asked) == 0
+    assert "1,000 rows" in capsys.readouterr().out
+    assert ops.main([*asked, "--sizes", str(path)]) == 2
+    said = capsys.readouterr().out
+    assert "40,000,000 rows, 4,096.0 MiB" in said
+    assert said.endswith("over the budget: 1\nsizes of prod, 2026-11-29 04:15 UTC, speed of this server\n")
+
+
+SIZES = {
+    "stack": "prod",
+    "at": "2026-11-29T04:15:00+00:00",
+    "tables": {NOTES: {"rows": 1, "bytes": 1, "with_toast": 1}},
+}
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "[]",
+        "[" * 100_000,
+        json.dumps({**SIZES, "tables": [NOTES]}),
+        json.dumps({**SIZES, "tables": {NOTES: {"rows": -1, "bytes": 1, "with_toast": 1}}}),
+        json.dumps({**SIZES, "tables": {NOTES: {"rows": True, "bytes": 1, "with_toast": 1}}}),
+        json.dumps({**SIZES, "at": "yesterday"}),
+        json.dumps({**SIZES, "stack": "prod\n# a heading"}),
+        json.dumps({"tables": {}}),
+    ],
+)
+def test_a_file_that_is_none_of_sizes_is_refused_in_one_line(tmp_path, capsys, text):
+    path = tmp_path / "sizes.json"
+    path.write_text(text)
+    for command in (["migrate", "locks"], ["plan"]):
+        assert ops.main([*command, "--sizes", str(path)]) == 1
+        said = capsys.readouterr()
+        assert (said.out, said.err.count("\n")) == ("", 1)
+        assert f"{path}: isn't what ./vpb migrate sizes --json writes; make it again" in said.err
+
+
+def test_a_file_of_sizes_that_is_not_there_is_named(tmp_path, capsys):
+    assert ops.main(["plan", "--sizes", str(tmp_path / "none.json")]) == 1
+    assert "none.json: No such file or directory" in capsys.readouterr().err

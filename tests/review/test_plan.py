@@ -217,6 +217,9 @@ def test_what_migrations_break_and_lock_stands_in_the_verdict_and_in_tables() ->
     (locked,) = (line for line in lines if line.startswith("| **over the budget**"))
     assert "`public.notes (1,000 rows, 1.0 MiB): access exclusive, blocks reads and writes for 4.10 s; " in locked
     assert locked.endswith(" | in a migration of its own |")
+    assert not any(line.startswith("Sizes of") for line in lines)
+    elsewhere = markdown.page(replace(JUDGED, sizes="prod, 2026-11-29 04:15 UTC")).splitlines()
+    assert "Sizes of prod, 2026-11-29 04:15 UTC; the speed is that of this server." in elsewhere
 
 
 def changed(kind: str, name: str, was: dict[str, Any], there: dict[str, Any] | None, now: dict[str, Any]) -> list[Any]:

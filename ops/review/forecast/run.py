@@ -16,31 +16,50 @@ from ops.review.forecast.model import StatementForecast
 from ops.review.forecast.observing import Seen, look
 from ops.review.forecast.onacopy import Watched
 from ops.review.forecast.rates import Rates
+from ops.review.forecast.sizes import Size, Sizes
 from ops.review.forecast.working import Work
-from provider.connection import Connections
+from provider.connection import ConnectionInfo, Connections
 from provider.errors import StatementFailed, one_line
 from provider.steps import serverwide
 from run import engine
 
 
 def of(
-    stack: str, url: str | None = None, options: Options | None = None, quiet: bool = True
+    stack: str,
+    url: str | None = None,
+    options: Options | None = None,
+    quiet: bool = True,
+    elsewhere: Sizes | None = None,
 ) -> list[StatementForecast]:
     """
     Args:
         stack: whose budget counts, and whose server is asked.
         url: another server.
         options: another folder of migrations, and its history.
+        elsewhere: the sizes that count, in the place of those of the stack's own tables.
 
     :raises UserError: where the server can't be reached or copied, or a statement fails on the copy
     """
     budget = engine.lock_budget(stack)
     asked = job_of(stack, address.of(stack, url), quiet, options or options_of(stack))
     program = engine.check_target("local").program("pg_dump")
-    return asyncio.run(_of(asked, budget, [program] if program else []))
+    return asyncio.run(_of(asked, budget, [program] if program else [], elsewhere))
 
 
-async def _of(asked: Job, budget: float, programs: Sequence[Path]) -> list[StatementForecast]:
+def sizes_of(stack: str, url: str | None = None) -> Sizes:
+    """How large the tables of a stack, or of another server, are now.
+
+    :raises UserError: where it can't be asked
+    """
+    return asyncio.run(_sizes_of(stack, Connections(ConnectionInfo.of(address.url(stack, url)))))
+
+
+async def _sizes_of(stack: str, connections: Connections) -> Sizes:
+    async with await connections.session() as session:
+        return await sizes.now(session, stack)
+
+
+async def _of(asked: Job, budget: float, programs: Sequence[Path], elsewhere: Sizes | None) -> list[StatementForecast]:
     asked = await asked.on_its_platform()
     status = await job.status(asked)
     pending = {folder: found for folder, found in status.items() if found["pending"]}
@@ -58,10 +77,8 @@ async def _of(asked: Job, budget: float, programs: Sequence[Path]) -> list[State
         watched = await _watched(asked, copy, folders, steps, there)
         await asked.reporter.status("measuring how long a row takes here")
         measured = await _measured(copy.database)
-    async with await asked.database.session() as session:
-        known = await sizes.of(
-            session, {there.names[oid] for each in watched for oid in each.touched if oid in there.names}
-        )
+    names = {there.names[oid] for each in watched for oid in each.touched if oid in there.names}
+    known = elsewhere.tables if elsewhere else await _known(asked.database, names)
     return [*estimating.forecasts(watched, Work(there, known, measured), budget)]
 
 
@@ -76,6 +93,11 @@ async def _measured(copy: Connections) -> Rates:
             return await rates.measure(session)
         except psycopg.Error as error:
             raise one_line(error, "measuring the server") from None
+
+
+async def _known(database: Connections, names: Iterable[str]) -> Mapping[str, Size]:
+    async with await database.session() as session:
+        return await sizes.of(session, names)
 
 
 async def _watched(

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from dataclasses import asdict
 
 from ops.review.forecast.model import Lock, StatementForecast
+from ops.review.forecast.sizes import Sizes
 
 INSTANT = 0.05
 
@@ -13,13 +14,23 @@ def as_json(found: Sequence[StatementForecast]) -> str:
     return json.dumps({"statements": [asdict(each) for each in found]}, indent=2)
 
 
-def as_text(found: Sequence[StatementForecast], color: bool = False) -> str:
+def as_text(found: Sequence[StatementForecast], color: bool = False, elsewhere: Sizes | None = None) -> str:
     """A block for each statement that locks what is in use, or of which that isn't known."""
     blocks = [_block(each, color) for each in found if each.locks or each.unknown]
     over = sum(each.over_budget for each in found)
     if not found:
         return "nothing is pending that could lock what is in use"
-    return "\n\n".join([*blocks, f"statements: {len(found)}, over the budget: {over}"])
+    whose = [f"sizes of {elsewhere.of}, speed of this server"] if elsewhere else []
+    return "\n\n".join([*blocks, "\n".join([f"statements: {len(found)}, over the budget: {over}", *whose])])
+
+
+def sizes_as_text(found: Sizes) -> str:
+    """A table, the largest first."""
+    tables = sorted(found.tables.items(), key=lambda each: -each[1].with_toast)
+    width = max((len(name) for name, _ in tables), default=0)
+    return "\n".join(
+        f"{name:{width}}  {each.rows:14,} rows  {each.with_toast / 2**20:12,.1f} MiB" for name, each in tables
+    )
 
 
 def _block(each: StatementForecast, color: bool) -> str:

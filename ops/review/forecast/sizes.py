@@ -1,8 +1,13 @@
-"""How large the target's tables are, by its own statistics."""
+"""How large the target's tables are, by its own statistics; also kept in a file, for who may not ask the target."""
 
+import json
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
 
+from ops.errors import CommandError
 from provider.connection import Connection, rows
 
 SIZES = """
@@ -10,9 +15,13 @@ select pg_catalog.format('%%I.%%I', n.nspname, c.relname) as name, c.reltuples::
        pg_catalog.pg_relation_size(c.oid) as bytes, pg_catalog.pg_table_size(c.oid) as with_toast,
        pg_catalog.current_setting('block_size')::integer as page
   from pg_catalog.pg_class c join pg_catalog.pg_namespace n on n.oid = c.relnamespace
- where c.relkind in ('r', 'm') and pg_catalog.format('%%I.%%I', n.nspname, c.relname) = any(%s)"""
+ where c.relkind in ('r', 'm') and n.nspname !~ '^pg_' and n.nspname <> 'information_schema'
+       and (%(names)s::text[] is null or pg_catalog.format('%%I.%%I', n.nspname, c.relname) = any(%(names)s))
+ order by 1"""
 # Of a table that nobody has analyzed yet.
 ROW_BYTES = 100
+# More is no file of ours.
+LARGEST = 16 << 20
 
 
 @dataclass(frozen=True)
@@ -24,9 +33,65 @@ class Size:
     with_toast: int = 0
 
 
-async def of(connection: Connection, names: Iterable[str]) -> dict[str, Size]:
-    """The sizes of some tables; one that isn't there has none."""
-    return {each["name"]: _size(each) for each in await rows(connection, SIZES, [list(names)])}
+@dataclass(frozen=True)
+class Sizes:
+    """The tables of an environment, as `schema.table`, with what they had at a time."""
+
+    stack: str
+    at: str
+    """ISO 8601, UTC."""
+    tables: Mapping[str, Size]
+
+    @property
+    def of(self) -> str:
+        """Whose they are, and when."""
+        return f"{self.stack}, {datetime.fromisoformat(self.at):%Y-%m-%d %H:%M} UTC"
+
+    def as_json(self) -> str:
+        return json.dumps(asdict(self), indent=2)
+
+
+async def of(connection: Connection, names: Iterable[str] | None = None) -> dict[str, Size]:
+    """The sizes of some tables, or of all; one that isn't there has none."""
+    wanted = {"names": None if names is None else list(names)}
+    return {each["name"]: _size(each) for each in await rows(connection, SIZES, wanted)}
+
+
+async def now(connection: Connection, stack: str) -> Sizes:
+    """Of all tables, to be kept in a file."""
+    return Sizes(stack, datetime.now(UTC).isoformat(timespec="seconds"), await of(connection))
+
+
+def read_sizes(path: Path) -> Sizes:
+    """What `./vpb migrate sizes --json` has written.
+
+    :raises CommandError: where it is anything else
+    """
+    try:
+        with path.open("rb") as file:
+            found = json.loads(file.read(LARGEST))
+        return _sizes(found)
+    except OSError as error:
+        raise CommandError(f"{path}: {error.strerror}") from None
+    except (ValueError, RecursionError, LookupError, TypeError):
+        raise CommandError(f"{path}: isn't what ./vpb migrate sizes --json writes; make it again") from None
+
+
+def _sizes(found: Any) -> Sizes:
+    words = asdict(Size())
+    tables = {
+        name: Size(**{word: _number(each[word]) for word in words}) for name, each in dict(found["tables"]).items()
+    }
+    at = datetime.fromisoformat(found["at"]).astimezone(UTC)
+    if not isinstance(found["stack"], str) or not found["stack"].isprintable():
+        raise ValueError
+    return Sizes(found["stack"], at.isoformat(), tables)
+
+
+def _number(value: Any) -> int:
+    if type(value) is not int or value < 0:
+        raise ValueError
+    return value
 
 
 def _size(found: Mapping[str, float]) -> Size:
