@@ -64,7 +64,7 @@ def test_an_address_that_was_asked_and_hears_nothing_is_reported_and_not_asked_a
     addresses = ["ops@example.org", "on-call@example.org", "new@example.org"]
     asked = frozenset(map(asked_tag, addresses[:2]))
     known = Found(AwsNames("dev", ACCOUNT), {}, asked, frozenset(["ops@example.org"]))
-    program = run(there=known, alarmEmails=addresses)
+    program = run(access=False, there=known, alarmEmails=addresses)
     kind = "aws:sns/topicSubscription:TopicSubscription"
     assert {each.inputs["endpoint"] for each in program.of_type(kind)} == {"ops@example.org", "new@example.org"}
     assert program.resources["alarms-topic"].inputs["tags"] == dict.fromkeys(map(asked_tag, addresses), "yes")

@@ -11,7 +11,7 @@ CLUSTER, SERVER = "aws:rds/cluster:Cluster", "aws:rds/clusterInstance:ClusterIns
 
 
 def at_aws(**server: str) -> Program:
-    return run("prod", target="aws", offline="true", server={"engine": "aurora", **server})
+    return run("prod", access=False, target="aws", offline="true", server={"engine": "aurora", **server})
 
 
 @pytest.fixture(scope="module")

@@ -29,7 +29,7 @@ HELD = {"backups-key", "backups-alias", BUCKET}
 
 @pytest.fixture(scope="module")
 def declared() -> Program:
-    return run(backups=BACKUPS)
+    return run(access=False, backups=BACKUPS)
 
 
 def test_the_object_store_has_what_backups_name_as_long_as_the_longest_is_kept(declared):
@@ -68,7 +68,7 @@ def test_it_is_private_locked_and_encrypted_with_its_own_key_and_ends(declared):
 
 
 def test_what_was_made_of_a_class_that_is_declared_no_more_ends_with_the_longest_of_the_others():
-    fewer = run(backups=BACKUPS | {"retention": {"daily": 10, "weekly": 3}})
+    fewer = run(access=False, backups=BACKUPS | {"retention": {"daily": 10, "weekly": 3}})
     rules = {rule["id"]: rule for rule in inputs(fewer, "backups-bucket-lifecycle")["rules"]}
     ends = {name: rules[name]["expiration"]["days"] for name in ("daily", "weekly", "monthly")}
     assert ends == {"daily": 10, "weekly": 21, "monthly": 21}

@@ -142,7 +142,7 @@ def test_the_program_takes_over_what_is_there_by_its_id() -> None:
     there = {dev.alias("objects"): "key-1", dev.alias("alarms"): "key-2", dev.bucket("objects"): dev.bucket("objects")}
     there |= {dev.of(role): dev.of(role) for role in ("server", "api", "scanner", "cleaner")}
     with mock.patch.object(Local, "disposable", False):
-        program = run(there=found.Found(dev, there))
+        program = run(access=False, there=found.Found(dev, there))
     taken = {each.name: each.taken_over for each in program.resources.values() if each.taken_over}
     assert taken == {
         "storage-objects-key": "key-1",

@@ -17,7 +17,7 @@ INSTANCE = "aws:rds/instance:Instance"
 
 
 def at_aws(server: dict[str, Any] | None = None, **changes: Any) -> Program:
-    return run("prod", target="aws", server=server, **{"offline": "true", **changes})
+    return run("prod", target="aws", server=server, access=False, **{"offline": "true", **changes})
 
 
 @pytest.fixture(scope="module")

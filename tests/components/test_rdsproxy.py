@@ -10,7 +10,9 @@ from harness.program import ACCOUNT, Program, run
 
 
 def at_aws(server: dict[str, Any] | None = None, **changes: Any) -> Program:
-    return run("prod", target="aws", offline="true", server={"proxy": "true", **(server or {})}, **changes)
+    return run(
+        "prod", access=False, target="aws", offline="true", server={"proxy": "true", **(server or {})}, **changes
+    )
 
 
 @pytest.fixture(scope="module")

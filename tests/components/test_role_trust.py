@@ -26,8 +26,9 @@ def named() -> Program:
     """Each role with somebody else who is named for it."""
     pods = ["pods.eks.amazonaws.com", APP]
     return run(
+        access=False,
         roleTrust={"server": [APP], "api": ["ecs-tasks.amazonaws.com"], "scanner": pods}
-        | {"cleaner": ["lambda.amazonaws.com"]}
+        | {"cleaner": ["lambda.amazonaws.com"]},
     )
 
 

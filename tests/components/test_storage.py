@@ -44,7 +44,7 @@ def other() -> Program:
     """The program with other settings: sites that are let in, a second key, and buckets without a CDN."""
     buckets = [{"id": "songs", "fileSizeLimit": 5, "allowedMimeTypes": ["audio/*"]}, {"id": "open", "public": True}]
     buckets += [{"id": id, "absent": True} for id in ("audio", "exports", "avatars")]
-    return run(buckets=buckets, corsOrigins=["https://app.example.org"], cdnKeys=["new", "old"])
+    return run(access=False, buckets=buckets, corsOrigins=["https://app.example.org"], cdnKeys=["new", "old"])
 
 
 def inputs(program: Program, name: str) -> dict[str, Any]:
@@ -238,7 +238,7 @@ def test_the_cdn_delivers_its_logs_from_the_region_that_it_is_at_home_in(program
 def run_guarded() -> Program:
     """The program where GuardDuty scans."""
     with mock.patch.object(Local, "can", replace(Local.can, guardduty=True)):
-        return run(scanning="guardduty")
+        return run(access=False, scanning="guardduty")
 
 
 @pytest.fixture(scope="module")
@@ -384,7 +384,7 @@ def test_a_key_is_used_through_its_service_only(program, role, key, service):
 
 def test_the_provider_knows_where_every_service_is(guarded):
     names = {"cloudwatch/event": "events", "cloudwatch/log": "logs", "vpc": "ec2"}
-    at_aws = run("prod", target="aws", offline="true", server={"proxy": "true"}, backups=BACKUPS)
+    at_aws = run("prod", access=False, target="aws", offline="true", server={"proxy": "true"}, backups=BACKUPS)
     resources = [*guarded.resources.values(), *at_aws.resources.values()]
     used = {each.type.split(":")[1] for each in resources if each.type[:4] == "aws:"}
     found = {next((to for name, to in names.items() if of.startswith(name)), of.split("/")[0]) for of in used}
@@ -531,7 +531,7 @@ def test_all_of_it_says_whose_it_is(program):
 def run_lasting(**changes: Any) -> Program:
     """The program where data isn't disposable."""
     with mock.patch.object(Local, "disposable", False):
-        return run(**changes)
+        return run(access=False, **changes)
 
 
 @pytest.fixture(scope="module")

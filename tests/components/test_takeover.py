@@ -179,7 +179,7 @@ def test_all_of_it_is_found_under_the_names_that_the_program_has(server):
     made |= make_health(server)
     assert there(server).ids() == made
     assert there(server).server() == NAMES.of("database")
-    program = run("prod", target="aws", offline="true", server={"engine": "aurora", "proxy": "true"})
+    program = run("prod", access=False, target="aws", offline="true", server={"engine": "aurora", "proxy": "true"})
     assert made.keys() <= program.resources.keys()
     host, port = wayin.address(at(server), REGION, "prod", "aurora") or ("", 0)
     assert (".cluster-" in host, port) == (True, 5432)

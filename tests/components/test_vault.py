@@ -20,7 +20,7 @@ NAME = "vpb-prod-database"
 
 
 def at_aws(**more: object) -> Program:
-    return run("prod", target="aws", offline="true", backups={**BACKUPS, **more})
+    return run("prod", access=False, target="aws", offline="true", backups={**BACKUPS, **more})
 
 
 @pytest.fixture(scope="module")
@@ -108,7 +108,7 @@ def test_a_time_at_which_rds_begins_no_backup_is_refused_on_whatever_day_it_is()
     window = {"maintenanceWindow": "wed:05:00-wed:05:30"}
     backups = {**BACKUPS, "schedule": "30 4 * * *"}
     with pytest.raises(InputRefused, match=said):
-        run("prod", target="aws", offline="true", backups=backups, server=window)
+        run("prod", access=False, target="aws", offline="true", backups=backups, server=window)
     run("prod", target="local", backups=backups)
 
 

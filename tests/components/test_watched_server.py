@@ -19,7 +19,7 @@ MOST_CHILDREN = 100
 
 
 def at_aws(server: dict[str, Any] | None = None, **changes: Any) -> Program:
-    return run("prod", target="aws", offline="true", server=server or {}, **changes)
+    return run("prod", access=False, target="aws", offline="true", server=server or {}, **changes)
 
 
 @pytest.fixture(scope="module", params=["postgres", "aurora"])
