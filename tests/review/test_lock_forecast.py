@@ -305,6 +305,7 @@ SIZES = {
         json.dumps({**SIZES, "tables": [NOTES]}),
         json.dumps({**SIZES, "tables": {NOTES: {"rows": -1, "bytes": 1, "with_toast": 1}}}),
         json.dumps({**SIZES, "tables": {NOTES: {"rows": True, "bytes": 1, "with_toast": 1}}}),
+        json.dumps({**SIZES, "tables": {NOTES: {"rows": 1, "bytes": 10**400, "with_toast": 1}}}),
         json.dumps({**SIZES, "at": "yesterday"}),
         json.dumps({**SIZES, "stack": "prod\n# a heading"}),
         json.dumps({"tables": {}}),

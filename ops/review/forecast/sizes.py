@@ -20,8 +20,9 @@ select pg_catalog.format('%%I.%%I', n.nspname, c.relname) as name, c.reltuples::
  order by 1"""
 # Of a table that nobody has analyzed yet.
 ROW_BYTES = 100
-# More is no file of ours.
+# Bytes; more is no file of ours, nor a table of PostgreSQL's.
 LARGEST = 16 << 20
+LARGEST_TABLE = 1 << 50
 
 
 @dataclass(frozen=True)
@@ -89,7 +90,7 @@ def _sizes(found: Any) -> Sizes:
 
 
 def _number(value: Any) -> int:
-    if type(value) is not int or value < 0:
+    if type(value) is not int or not 0 <= value <= LARGEST_TABLE:
         raise ValueError
     return value
 
