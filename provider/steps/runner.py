@@ -4,6 +4,7 @@ A migration and its history row are one transaction. Where nothing of the set is
 history, or all of it going), many quick migrations share one: `docs/decisions/0008-how-steps-run.md`.
 """
 
+import itertools
 import re
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable, Mapping, Sequence
@@ -34,6 +35,9 @@ Session = Callable[[], Awaitable[Connection]]
 TOGETHER = 100
 TOGETHER_SECONDS = 0.5
 MESSAGE = 20
+# Of the scripts in a message. Each table that is made is a lock until the transaction ends, and there is room for some
+# thousands; what each statement takes grows with them.
+MESSAGE_CHARACTERS = 300_000
 STATUS_SECONDS = 0.1
 # Up to so many migrations each has its own status line and its own transaction.
 STATUS_STEPS = 20
@@ -184,7 +188,7 @@ class Runner:
                 before = await snapshots.differing(self.connection)
                 await carried.begin(without)
             while done < len(work) and time.monotonic() - begun < TOGETHER_SECONDS:
-                items = work[done : done + at_once]
+                items = work[done : done + _fitting(work[done:], at_once)]
                 await self._scripts(items)
                 done += len(items)
             async with spelt(self.connection):
@@ -339,6 +343,12 @@ async def find_renames(
     if not left or not new:
         return {}
     return plan.renames(order, await history.ups(connection, left), new)
+
+
+def _fitting(work: Sequence[Work], most: int) -> int:
+    """How many scripts from the first on share a message."""
+    sizes = itertools.accumulate(len(each.text) for each in work[:most])
+    return max(sum(size <= MESSAGE_CHARACTERS for size in sizes), 1)
 
 
 def _transactions(work: Sequence[Work]) -> int:
