@@ -14,6 +14,7 @@ from declared import sqlfiles
 from declared.schemas import HISTORY_TABLE
 from harness.engine import Refusal
 from ops import __main__ as ops
+from provider.steps import runner
 from tests.provider.folders import HISTORY, Folder
 from tests.sql import provision
 
@@ -172,6 +173,25 @@ def test_many_steps_of_a_first_run_share_transactions_and_a_failure_still_names_
     assert alone[0][0] == alone[0][1], "once something is there, each in its own"
     command("down", "--to", "0", "--lose")
     assert folder.tables() == []
+
+
+def test_large_steps_share_no_message_that_would_make_thousands_of_tables_at_once(command, monkeypatch):
+    folder = command.folder
+    for number in range(4, 26):
+        name = f"{number:04}_large_{number}"
+        folder.table(name)
+        path = folder.path / f"{name}.up.sql"
+        path.write_text(f"{path.read_text()}-- {'x' * 100_000}\n")
+    sent = []
+
+    async def spy(connection: Any, piece: Any, *more: Any, really: Any = runner.send) -> None:
+        sent.append([each.step for each in piece.joined] or [piece.step])
+        await really(connection, piece, *more)
+
+    monkeypatch.setattr(runner, "send", spy)
+    command("up")
+    assert [len(each) for each in sent] == [5, *[2] * 10], "the small ones, and as many of the others as fit"
+    assert len(folder.recorded()) == 25
 
 
 # Check.
