@@ -195,7 +195,7 @@ def _machine(program: Program) -> Iterator[None]:
         mock.patch.object(
             found, "look", lambda aws, region, stack, second: program.there or found.Found(AwsNames(stack, ACCOUNT))
         ),
-        # Where in the program a resource was made: nobody here asks, and it takes a fifth of a run.
+        # Where in the program a resource was made: no test asks, and it takes a fifth of a run.
         mock.patch("pulumi.runtime.resource._get_stack_trace", StackTrace),
     ):
         yield

@@ -29,8 +29,8 @@ _started: list[subprocess.Popen[bytes]] = []
 class Daemon:
     """A module that is run for a folder.
 
-    Its command and its answer to a question for its health name a file of that folder, by which it is told from another
-    clone's that got the port, and from a process that got the number.
+    Its command and its answer to a question for its health name a file of that folder. So another clone's that got the
+    port isn't taken for it, nor a process that got the number.
     """
 
     title: str
@@ -57,7 +57,7 @@ class Daemon:
         return self.folder / self.file
 
     def ask(self, port: int, path: str, method: str = "GET") -> dict[str, Any]:
-        """What it answers to this; nothing where nobody answers, or no JSON object."""
+        """What it answers to this; nothing where no one answers, or no JSON object."""
         request = urllib.request.Request(f"http://{HOST}:{port}{path}", method=method)
         try:
             with urllib.request.urlopen(request, timeout=15) as answer:
@@ -67,7 +67,7 @@ class Daemon:
         return found if isinstance(found, dict) else {}
 
     def health(self, port: int | None) -> dict[str, Any]:
-        """What it says of itself; nothing where another answers there, or nobody."""
+        """What it says of itself; nothing where no one answers there, or another."""
         found = self.ask(port, "/_local/health") if port else {}
         return found if found.get(self.key) == str(self.path) else {}
 
@@ -100,7 +100,8 @@ class Daemon:
     def stop(self, port: int | None) -> None:
         """Stop it, where it runs.
 
-        :param port: where it was last, if that is known
+        Args:
+            port: where it was last, if that is known.
         """
         self._end(self._ids(port))
 
