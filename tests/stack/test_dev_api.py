@@ -82,7 +82,8 @@ def test_the_setting_starts_an_api_by_which_a_new_app_writes_a_row(served: Scrat
     assert shown["SUPABASE_URL"].startswith("http://127.0.0.1:")
     assert not {"SUPABASE_SERVICE_ROLE_KEY", "SUPABASE_JWT_SECRET"} & shown.keys()
     found = variables(served, "--secrets")
-    assert service(served) == {"name": "PostgREST", "version": "12.0.2", "address": found["SUPABASE_URL"]}
+    api = {"name": "PostgREST", "version": "12.0.2", "address": found["SUPABASE_URL"], "remark": None}
+    assert service(served) == api
     claims = tokens.claims(found["SUPABASE_JWT_SECRET"], found["SUPABASE_SERVICE_ROLE_KEY"])
     assert claims["role"] == "service_role"
     ((person,),) = served.sql("select id::text from next_auth.users where name = 'Bob'")
