@@ -18,7 +18,6 @@ from google.protobuf import struct_pb2
 from pulumi.runtime import rpc
 from pulumi.runtime.proto.source_pb2 import StackTrace
 
-from components.base import Component
 from declared.awsnames import AwsNames
 from declared.naming import NAMESPACE
 from declared.paths import CHECKOUT
@@ -174,11 +173,11 @@ class Monitor(pulumi.runtime.mocks.MockMonitor):
         return answer
 
 
-class NoAccess(Component):
+class NoAccess(pulumi.ComponentResource):
     """In the place of the privileges and row policies: two thirds of all resources."""
 
     def __init__(self, name: str, args: object, opts: pulumi.ResourceOptions | None = None) -> None:
-        super().__init__(name, {}, opts)
+        super().__init__("vpb:index:NoAccess", name, {}, opts)
         self.final: list[pulumi.Resource] = []
         self.register_outputs({})
 
